@@ -13,8 +13,7 @@ _PRODUCTS = (f"/{OUT.name}/", ".git", "__pycache__/", "target/")
 
 def files() -> list:
     """Returns the names of all files, relative to the top, in order."""
-    found = output(["git", "-C", REPO, "ls-files", "-z", "--cached", "--others",
-                    "--exclude-standard"]).split("\0")
+    found = output(["git", "-C", REPO, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]).split("\0")
     if not any(found):
         # An archive of the sources, or a machine without git.
         found = output(["rsync", "-r", "--list-only",
@@ -28,7 +27,6 @@ def copy(dest: Path, log: Path) -> None:
     listing = dest.with_name(f".{dest.name}.files")
     listing.write_text("".join(f"{name}\0" for name in files()))
     try:
-        run(["rsync", "-a", "--from0", f"--files-from={listing}", f"{REPO}/", f"{dest}/"], log,
-            "copying of the tree")
+        run(["rsync", "-a", "--from0", f"--files-from={listing}", f"{REPO}/", f"{dest}/"], log, "copying of the tree")
     finally:
         listing.unlink()

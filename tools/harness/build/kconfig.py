@@ -12,8 +12,7 @@ FOR_GUESTS = ["VIRTIO_PCI", "SERIAL_8250_CONSOLE", "BLK_DEV_INITRD", "DEVTMPFS",
               "BINFMT_ELF", "BINFMT_SCRIPT", "PROC_FS", "SYSFS", "DEBUG_FS", "EXT4_FS"]
 
 #: Each has the kernel refuse modules that were not signed by its own key or by one of the machine's owner.
-SIGNATURES = ["MODULE_SIG_FORCE", "LOCK_DOWN_KERNEL_FORCE_INTEGRITY",
-              "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY"]
+SIGNATURES = ["MODULE_SIG_FORCE", "LOCK_DOWN_KERNEL_FORCE_INTEGRITY", "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY"]
 
 #: Asked for by the fragment, but guests do without: it depends on the compilers.
 OPTIONAL = {"RUST_INLINE_HELPERS"}

@@ -78,8 +78,7 @@ def check(asked: str) -> Path:
                       + ", ".join(f"CONFIG_{symbol}" for symbol in absent)
                       + ": configure it with that and build it anew")
     if not (kdir / "Module.symvers").exists():
-        raise Failure(f"KDIR={asked}: the kernel is configured but not built (no Module.symvers): run "
-                      "make there")
+        raise Failure(f"KDIR={asked}: the kernel is configured but not built (no Module.symvers): run make there")
     if not (kdir / "rust" / "libkernel.rmeta").exists():
         raise Failure(f"KDIR={asked} has no rust/libkernel.rmeta: headers of distributions may lack the "
                       f"Rust crates of the kernel. packaging/dkms/prepare-kdir makes them for Linux "

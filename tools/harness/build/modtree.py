@@ -41,13 +41,11 @@ def built_in_ring(kdir: Path) -> str:
 
 
 def default_ring(kdir: Path) -> str:
-    """Returns the provider of a guest whose description names none; says so where it has to be the
-    ring in C."""
+    """Returns the provider of a guest whose description names none; says so where it has to be the ring in C."""
     fixed = built_in_ring(kdir)
     if fixed == "c" and kdir not in _said:
         _said.add(kdir)
-        say(f"Linux {kmods.release(kdir)} has the ring in C built in (CONFIG_VIRTIO=y): the drivers "
-            "run on that one")
+        say(f"Linux {kmods.release(kdir)} has the ring in C built in (CONFIG_VIRTIO=y): the drivers run on that one")
     return fixed or DEFAULT_RING
 
 

@@ -53,8 +53,7 @@ def project(base: dict, out: Path) -> dict:
 
 def _without_ours(crates: list) -> list:
     """Returns the crates of the kernel, with the numbers that they have without the others."""
-    kept = [index for index, crate in enumerate(crates)
-            if REPO not in Path(crate["root_module"]).parents]
+    kept = [index for index, crate in enumerate(crates) if REPO not in Path(crate["root_module"]).parents]
     number = {index: new for new, index in enumerate(kept)}
     return [{**crates[index], "deps": [{**dep, "crate": number[dep["crate"]]} for dep in crates[index]["deps"]]}
             for index in kept]

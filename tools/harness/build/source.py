@@ -53,8 +53,7 @@ def given(path: str) -> Path:
         raise Failure(f"KSRC={path}: no such directory")
     found = version(tree)
     if not found or not (tree / "Kconfig").exists():
-        raise Failure(f"KSRC={path}: not a Linux source tree (no Kconfig, or no version in "
-                      "Makefile)")
+        raise Failure(f"KSRC={path}: not a Linux source tree (no Kconfig, or no version in Makefile)")
     if not supported(found):
         raise Failure(f"KSRC={path}: Linux {found} is older than {RELEASE}")
     if not (tree / "rust" / "kernel" / "lib.rs").exists():

@@ -110,8 +110,7 @@ def reason_not_here() -> str:
 
 def _cached(name: str) -> list:
     """Returns the kernels of a name in the cache, oldest first."""
-    found = [mark.parent for mark in (cache() / "stock").glob(f"*/{_MARK}")
-             if about(mark.parent).get("name") == name]
+    found = [mark.parent for mark in (cache() / "stock").glob(f"*/{_MARK}") if about(mark.parent).get("name") == name]
     return sorted(found, key=lambda kdir: [int(n) for n in re.findall(r"\d+", about(kdir)["version"])])
 
 
@@ -149,8 +148,7 @@ def _newest(apt, name: str) -> tuple:
     package = f"linux-headers-{KERNELS[name]}"
     version = apt.candidate(package)
     depends = _depends(apt, package, version) if version else []
-    release = next((one.removeprefix("linux-headers-") for one in depends
-                    if re.match(r"linux-headers-\d", one)), "")
+    release = next((one.removeprefix("linux-headers-") for one in depends if re.match(r"linux-headers-\d", one)), "")
     if not release:
         raise Failure(f"{_SUITE} has no {package}\nLog: {apt.log}")
     return release, version
@@ -174,8 +172,7 @@ def _packages(apt, release: str, version: str) -> list:
         name = left.pop()
         if name not in names:
             names.add(name)
-            left += [one for one in _depends(apt, name, version)
-                     if one.startswith("linux-") and abi in one]
+            left += [one for one in _depends(apt, name, version) if one.startswith("linux-") and abi in one]
     return sorted(names)
 
 

@@ -36,8 +36,7 @@ def check() -> str:
 
 
 def wanted(ring: str, fixed: bool) -> list:
-    """Returns the (driver, ring) pairs to count: both drivers on `ring`, and all in C if there is a
-    choice of rings."""
+    """Returns the (driver, ring) pairs to count: both drivers on `ring`, and all in C if there is a choice of rings."""
     pairs = [("c", ring), ("rust", ring)]
     return pairs if fixed or ring == "c" else [("c", "c"), *pairs]
 
@@ -63,8 +62,7 @@ def count(kdir, ours: list, pairs: list) -> dict:
             if not item.whole():
                 raise Failure(f"{item.work.name}, {item.stack.label}: "
                               f"{item.failure or 'not counted'}\nLogs: {boot.rundir}")
-            totals = [slopes.total(phase, irqs, boot.symbols)
-                      for phase, irqs in zip(item.phases, item.irqs)]
+            totals = [slopes.total(phase, irqs, boot.symbols) for phase, irqs in zip(item.phases, item.irqs)]
             cost = slopes.cost(item.counts, totals, slopes.Layers(bench, item.stack))
             found.setdefault((item.stack.driver, ring), {})[item.work.name] = cost.driver_ring
     if notes.problems:

@@ -102,8 +102,7 @@ def _only_boot(ring: str, kdir: Path, ours: list) -> int:
     guest = Guest(wanted, kdir, ours, "demo-boot")
     say(f"Booting a guest; logs: {guest.rundir}")
     found = []
-    outcome = guest.run([("boot", "sh /run/harness/demo-boot.sh")],
-                        on_line=lambda _step, text: found.append(text))
+    outcome = guest.run([("boot", "sh /run/harness/demo-boot.sh")], on_line=lambda _step, text: found.append(text))
     driver = next((line.removeprefix("root ") for line in found if line.startswith("root ")), "")
     if outcome.error or outcome.splats:
         why = outcome.error or f"the kernel complained:\n{outcome.splats[0][1]}"
@@ -167,8 +166,7 @@ def _report(found, costs: dict, ring: str, log: _Log, seconds: float) -> int:
     lines += [f"{row.verdict}: {row.name}: C: {row.c}; Rust: {row.rust}" for row in bad]
     lines += found.wrong
     wrong = sum(row.wrong for row in [*rows, *bad]) + len(found.wrong)
-    lines.append("Something other than speed is wrong." if wrong else
-                 "Everything done on both sides alike.")
+    lines.append("Something other than speed is wrong." if wrong else "Everything done on both sides alike.")
     for line in lines:
         print(line)
         log(line)

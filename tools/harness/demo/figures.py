@@ -22,8 +22,7 @@ _MIB = 1048576
 
 def compare(found, task, field: str) -> dict:
     """Compares a rate of a task, Rust against C; None if there is no round with both."""
-    c, rust = (found.column(task.name, family, lambda sample: sample[field])
-               for family in ("c", "rust"))
+    c, rust = (found.column(task.name, family, lambda sample: sample[field]) for family in ("c", "rust"))
     return ratio.compare(rust, c, True)
 
 
@@ -78,8 +77,7 @@ def _count_verdict(field: str, sides: dict) -> str:
 
 def _stacked(rows: list) -> Row:
     """Makes one row of several."""
-    return Row(*("\n".join(getattr(row, name) for row in rows)
-                 for name in ("name", "c", "rust", "verdict")))
+    return Row(*("\n".join(getattr(row, name) for row in rows) for name in ("name", "c", "rust", "verdict")))
 
 
 def _count_row(found, field: str) -> Row:
@@ -160,12 +158,10 @@ def more_rows(found) -> list:
                                                        for family in DRIVERS), each))
         for field, name in COUNTS.items():
             for unit in ("I/O", "MB") if task.kind == "disk" else ("MB",):
-                rows.append(Row(f"{task.title}: {name} per {unit}",
-                                *_counted(found, task.name, field, unit)))
+                rows.append(Row(f"{task.title}: {name} per {unit}", *_counted(found, task.name, field, unit)))
     return rows
 
 
 def _median(found, task, family: str, field: str) -> str:
-    values = [value for value in found.column(task.name, family, lambda sample: sample[field])
-              if value is not None]
+    values = [value for value in found.column(task.name, family, lambda sample: sample[field]) if value is not None]
     return words.number(statistics.median(values)) if values else "?"

@@ -78,8 +78,7 @@ class Findings:
     def column(self, task: str, family: str, figure) -> list:
         """Returns `figure(sample)` of every round, None where a round gave none."""
         found = self.samples.get((task, family), {})
-        return [figure(found[number]) if number in found else None
-                for number in range(self.rounds)]
+        return [figure(found[number]) if number in found else None for number in range(self.rounds)]
 
 
 def run(kdir, ours: list, ring: str, rounds: int, log) -> Findings:
@@ -90,8 +89,7 @@ def run(kdir, ours: list, ring: str, rounds: int, log) -> Findings:
         note = f"The emulation let the guest down, which was run again: {why}"
         say(note)
         log(note)
-        found, _ = _run(dataclasses.replace(wanted, accel=stall.SINGLE), kdir, ours, rounds,
-                        log)
+        found, _ = _run(dataclasses.replace(wanted, accel=stall.SINGLE), kdir, ours, rounds, log)
         found.notes.append(note)
     return found
 
@@ -103,8 +101,7 @@ def _run(wanted, kdir, ours: list, rounds: int, log) -> tuple:
     log(f"Guest: {guest.rundir}")
     counter = kicks.Kicks(guest.rundir / "trace.log")
     guest.actions["mark"] = counter.mark
-    entries = {entry.step: entry
-               for entry in order([task.name for task in TASKS], list(DRIVERS), rounds)}
+    entries = {entry.step: entry for entry in order([task.name for task in TASKS], list(DRIVERS), rounds)}
     follower = _Follower(Findings(rounds), entries, log)
     try:
         outcome = guest.run(_steps(entries.values()), on_line=follower.line,
@@ -127,8 +124,7 @@ def _steps(entries) -> list:
     """Returns the guest's steps: the drivers are loaded, all is checked, then measured in turn."""
     modules = " ".join(module for family in DRIVERS for module in FAMILIES[family])
     script = "sh /run/harness/demo.sh"
-    steps = [("prepare", f"sh /run/harness/job/prepare.sh {modules} && "
-                         "sh /run/harness/job/throughput-net.sh serve")]
+    steps = [("prepare", f"sh /run/harness/job/prepare.sh {modules} && sh /run/harness/job/throughput-net.sh serve")]
     # Each rereads what the one before it wrote; the first comes to that in the end.
     for before, family in (("", "c"), ("c", "rust"), ("rust", "c")):
         blk, net = DRIVERS[family]
@@ -140,8 +136,7 @@ def _steps(entries) -> list:
     for entry in entries:
         task = tasks[entry.task]
         driver = DRIVERS[entry.stack][task.kind == "net"]
-        steps.append((entry.step, f"sh /run/harness/demo-turn.sh {entry.number} {task.kind} {driver} "
-                                  f"{task.argument}"))
+        steps.append((entry.step, f"sh /run/harness/demo-turn.sh {entry.number} {task.kind} {driver} {task.argument}"))
     return [*steps, ("end", f"{script} end")]
 
 
@@ -163,10 +158,8 @@ class _Follower:
         kind, _, family = step.partition(":")
         entry = self._entries.get(step)
         if entry and verb == "sample":
-            self.found.samples.setdefault((entry.task, entry.stack), {})[entry.round] = \
-                json.loads(rest)
-            self._progress.update(f"round {entry.round + 1} of {self.found.rounds}: "
-                                  f"{self._titles[entry.task]}")
+            self.found.samples.setdefault((entry.task, entry.stack), {})[entry.round] = json.loads(rest)
+            self._progress.update(f"round {entry.round + 1} of {self.found.rounds}: {self._titles[entry.task]}")
         elif verb in ("check", "value") and kind in ("check", "reread", "end"):
             # What is asked of the kernel log in the end is asked of both.
             for side in [self.found.sides[family]] if family else self.found.sides.values():
@@ -183,13 +176,11 @@ class _Follower:
 def _judge(found: Findings, outcome, entries: dict) -> None:
     """Notes what went wrong besides checks."""
     if outcome.error:
-        found.wrong.append(f"the guest: {outcome.error}\n"
-                           f"{tail(outcome.rundir / 'console.log', 30)}")
+        found.wrong.append(f"the guest: {outcome.error}\n{tail(outcome.rundir / 'console.log', 30)}")
     for step in outcome.steps:
         if step.status:
             last = next((line for line in reversed(step.lines) if line.strip()), "without a word")
             found.wrong.append(f"{step.name} ended with status {step.status}: {last}")
         elif step.name in entries and not any(line.startswith("sample ") for line in step.lines):
             found.wrong.append(f"{step.name} measured nothing: {' '.join(step.lines)[:200]}")
-    found.wrong += [f"the kernel complained during {step}:\n{text}"
-                    for step, text in outcome.splats]
+    found.wrong += [f"the kernel complained during {step}:\n{text}" for step, text in outcome.splats]

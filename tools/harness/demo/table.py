@@ -27,15 +27,13 @@ class Row:
 def text(rows: list) -> str:
     """Returns the table."""
     every = [Row("", "C drivers", "Rust drivers", ""), *rows]
-    widths = [max(len(line) for row in every for line in row.cells()[column])
-              for column in range(4)]
+    widths = [max(len(line) for row in every for line in row.cells()[column]) for column in range(4)]
     lines = []
     for index, row in enumerate(every):
         cells = row.cells()
         for number in range(max(map(len, cells))):
             parts = [cell[number] if number < len(cell) else "" for cell in cells]
-            lines.append(_GAP.join(part.ljust(width)
-                                   for part, width in zip(parts, widths)).rstrip())
+            lines.append(_GAP.join(part.ljust(width) for part, width in zip(parts, widths)).rstrip())
         if index == 0:
             lines.append(_GAP.join("-" * width for width in widths))
     return "\n".join(lines)

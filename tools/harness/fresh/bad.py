@@ -41,8 +41,7 @@ class _Case:
 
 
 #: Arguments of the shell: the directory of the tmpfs, then the command.
-_FULL = ["sh", "-c", 'mkdir -p "$0" && mount -t tmpfs -o size=64m,mode=777 none "$0" && exec "$@"',
-         "/srv/full"]
+_FULL = ["sh", "-c", 'mkdir -p "$0" && mount -t tmpfs -o size=64m,mode=777 none "$0" && exec "$@"', "/srv/full"]
 
 _WITHOUT_PYTHON = [
     _Case("no Python and no network", "python3 is not installed.*network", prefix=_NO_NETWORK),
@@ -99,8 +98,7 @@ def _try(machine: Machine, case: _Case) -> None:
     if case.before:
         machine.as_root(case.before, f"preparation of: {case.name}")
     try:
-        machine.run(_fails(f"make setup {case.variables}", case.says), case.name, binds=binds,
-                    prefix=case.prefix)
+        machine.run(_fails(f"make setup {case.variables}", case.says), case.name, binds=binds, prefix=case.prefix)
         # Whatever it was, the packages of the machine are as they were.
         machine.as_root('[ -z "$(dpkg --audit)" ]', f"dpkg after: {case.name}")
     finally:
@@ -120,8 +118,7 @@ def _repair(machine: Machine) -> None:
     """Has set-up go on where dpkg was interrupted. Without a network, so that it installs nothing else."""
     archives = cache() / "apt" / f"fresh-{machine.suite}"
     if not any(archives.glob("busybox-static_*.deb")):
-        machine.as_root("apt-get update && cd /tmp && apt-get download busybox-static",
-                        "download of a package")
+        machine.as_root("apt-get update && cd /tmp && apt-get download busybox-static", "download of a package")
     machine.as_root(f"dpkg --unpack $(ls {machine.cache}/apt/setup/cache/archives/busybox-static_*.deb "
                     "/tmp/busybox-static_*.deb 2>/dev/null | head -1) && [ -n \"$(dpkg --audit)\" ]",
                     "an unpacked package")

@@ -36,8 +36,7 @@ def chosen(asked: str) -> list:
     legs = (*USERS, "bad")
     every = [(suite, leg) for suite in RELEASES for leg in legs]
     words = asked.replace(",", " ").split()
-    unknown = [word for word in words if word not in (*RELEASES, *legs)
-               and tuple(word.split(":")) not in every]
+    unknown = [word for word in words if word not in (*RELEASES, *legs) and tuple(word.split(":")) not in every]
     if unknown:
         raise Failure(f"LEGS: there is no {' '.join(unknown)}; there are: {' '.join(RELEASES)}, "
                       f"each with {' '.join(legs)}")

@@ -46,8 +46,7 @@ class Kernel:
         self.machine.run(f"mkdir -p {self.machine.cache}/src {self.machine.cache}/build "
                          f"{self.machine.cache}/stock {self.machine.cache}/roots",
                          "directories of the cache")
-        self.machine.run(f"/usr/bin/python3 -c \"{_NAME}\" >out/kernel-name", "name of the kernel",
-                         binds=binds)
+        self.machine.run(f"/usr/bin/python3 -c \"{_NAME}\" >out/kernel-name", "name of the kernel", binds=binds)
         name = self.machine.read("out/kernel-name").strip()
         built = cache() / "build" / name
         if name and (built / BUILT).exists():

@@ -101,8 +101,7 @@ class Machine:
                         self.cache], self.log, "preparation of the bare machine", root=self.place,
                        binds=[(stage, "/mnt/harness:ro")])
         (self._archives / "partial").mkdir(parents=True, exist_ok=True)
-        self._binds = [(self._archives, f"{self.cache}/apt/setup/cache/archives"),
-                       *_tun(scratch, self.log)]
+        self._binds = [(self._archives, f"{self.cache}/apt/setup/cache/archives"), *_tun(scratch, self.log)]
 
     def run(self, command: str, what: str, binds=(), env=None, prefix=()) -> None:
         """Runs a shell command as the user, in the clone.

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""When the set-up from nothing was last tried here, and with what: it need not be tried again with the
-same."""
+"""When the set-up from nothing was last tried here, and with what: it need not be tried again with the same."""
 
 import ast
 import hashlib

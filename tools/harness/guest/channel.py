@@ -85,12 +85,10 @@ class Requests:
                     return 1, reply["error"].get("desc", "")
                 return 0, json.dumps(reply["return"])
             if verb == "sh":
-                done = self._namespace.run(["sh", "-c", rest], timeout=300, check=False,
-                                           cwd=self._rundir)
+                done = self._namespace.run(["sh", "-c", rest], timeout=300, check=False, cwd=self._rundir)
                 return done.returncode, done.stdout
             if verb == "bg":
-                child = self._namespace.start(["sh", "-c", rest], cwd=self._rundir,
-                                              log="background.log")
+                child = self._namespace.start(["sh", "-c", rest], cwd=self._rundir, log="background.log")
                 return 0, str(child.pid)
             if verb == "run":
                 name, _, argument = rest.partition(" ")

@@ -46,15 +46,13 @@ class Guest(Machine):
 
     def _boot(self, job: dict, files: dict, env: dict) -> None:
         log = self.rundir / "host.log"
-        tree = modtree.build(self.kdir, self.ours, self.rundir / "modules", log,
-                             self.spec.provider())
+        tree = modtree.build(self.kdir, self.ours, self.rundir / "modules", log, self.spec.provider())
         ram = self.rundir / "initramfs.cpio"
         kmod = self.spec.modprobe if self.spec.kmod else None
         initramfs.build(ram, tree, job, files, env, kmod, self.spec.programs)
         shutil.rmtree(self.rundir / "modules")
         kernel = kmods.image(self.kdir)
-        line = CommandLine(self.spec, self.rundir, self.sockets,
-                           self.spec.accel or accel.choose(kernel), log)
+        line = CommandLine(self.spec, self.rundir, self.sockets, self.spec.accel or accel.choose(kernel), log)
         line.kernel(kernel, ram)
         if self.spec.root == "disk":
             line.root_disk(image.ensure())

@@ -60,8 +60,7 @@ def _add_kmod(cpio: Cpio, config: list) -> None:
     cpio.add("etc/modprobe.d/harness.conf", "".join(f"{line}\n" for line in config).encode())
 
 
-def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: list = None,
-          programs=()) -> None:
+def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: list = None, programs=()) -> None:
     """Writes the initramfs to `path`.
 
     * `modules`: a lib/modules/<release> directory.
@@ -72,8 +71,7 @@ def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: li
     * `programs`: names of programs of this machine, put in /harness/programs with their libraries.
     """
     cpio = Cpio()
-    for name in ("bin", "dev", "proc", "sys", "run", "tmp", "mnt", "etc", "root", "sbin",
-                 "usr/bin", "usr/sbin"):
+    for name in ("bin", "dev", "proc", "sys", "run", "tmp", "mnt", "etc", "root", "sbin", "usr/bin", "usr/sbin"):
         cpio.directory(name)
     cpio.device("dev/console", 5, 1)
     cpio.device("dev/null", 1, 3)

@@ -106,8 +106,7 @@ class Machine:
         """Returns the id of QEMU's process."""
         return self._child.pid
 
-    def run(self, steps, job=None, files=None, on_line=None, limit: float = 3600,
-            env=None) -> Outcome:
+    def run(self, steps, job=None, files=None, on_line=None, limit: float = 3600, env=None) -> Outcome:
         """Boots, runs `steps`, a list of `(name, command line)`, and waits for the end.
 
         `job` (name -> bytes) and `files` (name -> path) are put in /run/harness/job of the guest.
@@ -143,8 +142,7 @@ class Machine:
         for index in range(len(self.spec.blk)):
             line.disk(index)
         for index, nic in enumerate(self.spec.net):
-            tap = "" if nic.netdev else self.namespace.add_tap(index, nic.queues, nic.dhcp,
-                                                                 nic.mtu)
+            tap = "" if nic.netdev else self.namespace.add_tap(index, nic.queues, nic.dhcp, nic.mtu)
             line.nic(index, tap)
         for index in range(len(self.spec.devices)):
             line.device(index)
@@ -155,8 +153,7 @@ class Machine:
         try:
             self._qmp = Qmp(self.sockets / "qmp", lambda: self._child.poll() is None)
         except Failure as failure:
-            raise Failure(f"{failure}:\n{tail(self.rundir / 'qemu.log', 10)}\n"
-                          f"Log: {self.rundir / 'qemu.log'}")
+            raise Failure(f"{failure}:\n{tail(self.rundir / 'qemu.log', 10)}\nLog: {self.rundir / 'qemu.log'}")
         self._channel = Channel(self.sockets / "channel", self.rundir / "channel.log")
 
     def _follow(self, outcome: Outcome, on_line, limit: float) -> None:
@@ -232,6 +229,5 @@ class Machine:
                 part.close()
         shutil.rmtree(self.sockets, ignore_errors=True)
         shutil.rmtree(self.rundir / "root-9p", ignore_errors=True)
-        for bulky in [self.rundir / "initramfs.cpio", *self.rundir.glob("*.img"),
-                      *self.rundir.glob("*.qcow2")]:
+        for bulky in [self.rundir / "initramfs.cpio", *self.rundir.glob("*.img"), *self.rundir.glob("*.qcow2")]:
             bulky.unlink(missing_ok=True)

@@ -61,8 +61,7 @@ class Namespace:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
                               check=False, errors="replace")
         if check and done.returncode:
-            raise Failure(f"in the guest's network: {' '.join(map(str, argv))}: "
-                          f"{done.stdout.strip()}")
+            raise Failure(f"in the guest's network: {' '.join(map(str, argv))}: {done.stdout.strip()}")
         return done
 
     def start(self, argv, cwd=None, log: str = "network.log"):

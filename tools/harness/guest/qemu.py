@@ -79,8 +79,7 @@ class CommandLine:
         """Adds a root port, which is what hot-plug needs, and returns its id."""
         self._ports += 1
         number = self._ports
-        self.argv += ["-device", f"pcie-root-port,id={name},bus=pcie.0,chassis={number},"
-                                 f"slot={number}"]
+        self.argv += ["-device", f"pcie-root-port,id={name},bus=pcie.0,chassis={number},slot={number}"]
         return name
 
     def _virtio(self, kind: str, name: str, backend: str, values: dict, port=True) -> None:
@@ -99,12 +98,10 @@ class CommandLine:
         driver, file = "raw", image
         if not kept:
             driver, file = "qcow2", self.rundir / "root.qcow2"
-            run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, file],
-                self.log, "qemu-img")
+            run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, file], self.log, "qemu-img")
         self.argv += ["-blockdev", f"driver={driver},node-name=root,file.driver=file,"
                                    f"file.filename={file},discard=unmap"]
-        self._virtio("blk", "blk-root", ",drive=root",
-                     {"serial": "harness-root", **self.spec.root_props})
+        self._virtio("blk", "blk-root", ",drive=root", {"serial": "harness-root", **self.spec.root_props})
 
     def disk(self, index: int) -> None:
         """Adds disk number `index` of the description."""
@@ -179,8 +176,7 @@ class CommandLine:
 
     def _filled(self, argument: str) -> str:
         """Replaces @RUN@ by the run directory and @SOCKETS@ by one with a short name."""
-        return argument.replace("@RUN@", str(self.rundir)).replace("@SOCKETS@",
-                                                                   str(self.sockets))
+        return argument.replace("@RUN@", str(self.rundir)).replace("@SOCKETS@", str(self.sockets))
 
 
 def _sparse(path: Path, size) -> None:

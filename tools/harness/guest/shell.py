@@ -25,15 +25,13 @@ def debugged(wanted: spec.Spec) -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--family", choices=["rust", "c", "none"], default="rust",
-                        help="which drivers the guest loads")
+    parser.add_argument("--family", choices=["rust", "c", "none"], default="rust", help="which drivers the guest loads")
     modtree.option(parser, modtree.BOTH)
     parser.add_argument("--layout", choices=["", *LAYOUTS], default=os.environ.get("LAYOUT", ""),
                         help="what the rings look like (also LAYOUT=)")
     parser.add_argument("--run", metavar="CMD", default="uname -a; lsmod; lsblk; ip -br addr",
                         help="what to run in the guest")
-    parser.add_argument("--initramfs", action="store_true",
-                        help="busybox only, no root file system (boots faster)")
+    parser.add_argument("--initramfs", action="store_true", help="busybox only, no root file system (boots faster)")
     parser.add_argument("--kdir", help="kernel build directory (default: KDIR, or the cached one)")
     parser.add_argument("--modules", metavar="DIR",
                         help="where our .ko files are (default: out/modules, or the tree itself)")
@@ -48,8 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="do not print the console log")
     parser.add_argument("--gdb", action="store_true",
                         help="let gdb in, and wait for the guest however long it stands still")
-    parser.add_argument("--boot", action="store_true",
-                        help="print the console log from the start, not from /init on")
+    parser.add_argument("--boot", action="store_true", help="print the console log from the start, not from /init on")
 
 
 def main(args) -> int:

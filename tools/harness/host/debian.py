@@ -58,8 +58,7 @@ def mirrors() -> tuple:
             raise Failure("apt has no package lists, and they cannot be fetched: is there a "
                           "network? (apt-get update says more)")
     if not found[0]:
-        raise Failure(f"apt has no package source for {codename}; add one to /etc/apt and run "
-                      "this again")
+        raise Failure(f"apt has no package source for {codename}; add one to /etc/apt and run this again")
     return found
 
 
@@ -136,8 +135,7 @@ class Apt:
             with lock.only_one(self.top / "lists"):
                 run([*as_root, *self.command(), "update", *_STRICT], self.log, "apt-get update")
         except Failure as failure:
-            raise Failure(f"the package lists of {self.uris[0]} cannot be fetched: is there a "
-                          f"network?\n{failure}")
+            raise Failure(f"the package lists of {self.uris[0]} cannot be fetched: is there a network?\n{failure}")
 
     def download(self, package: str, into: Path) -> Path:
         """Downloads one package and returns the file, which is whole: it is elsewhere until then.
@@ -149,8 +147,7 @@ class Apt:
         """
         names = []
         # Of the form: 'URI' name size hash
-        for line in output(["apt-get", "download", "--print-uris", package],
-                           env=self.env()).splitlines():
+        for line in output(["apt-get", "download", "--print-uris", package], env=self.env()).splitlines():
             _, name, size, _ = line.split()
             there = into / name
             if there.exists() and there.stat().st_size == int(size):
@@ -158,8 +155,7 @@ class Apt:
             names.append(name)
         partial = into / "partial"
         partial.mkdir(parents=True, exist_ok=True)
-        run(["apt-get", "download", package], self.log, f"download of {package}", cwd=partial,
-            env=self.env())
+        run(["apt-get", "download", package], self.log, f"download of {package}", cwd=partial, env=self.env())
         found = [name for name in names if (partial / name).exists()]
         if not found:
             raise Failure(f"apt-get download {package} left no package\nLog: {self.log}")

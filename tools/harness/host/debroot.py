@@ -37,8 +37,7 @@ def _resolv_conf() -> bytes:
 
 
 def as_root() -> list:
-    """Returns the beginning of a command line that makes its command root of a file tree of its
-    own."""
+    """Returns the beginning of a command line that makes its command root of a file tree of its own."""
     user = [] if os.geteuid() == 0 else ["--user", "--map-auto", "--map-root-user"]
     return ["unshare", *user, "--mount", "--pid", "--fork", "--kill-child"]
 

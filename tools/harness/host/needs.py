@@ -63,8 +63,7 @@ def _libclang() -> str:
     suffix, _ = toolchain.llvm(toolchain.rustc()[1])
     libdir = output([f"llvm-config{suffix if suffix.startswith('-') else ''}", "--libdir"]).strip()
     found = libdir and any(Path(libdir).glob("libclang*.so*"))
-    system = any(Path("/usr").glob("lib*/libclang.so*")) or any(
-        Path("/usr/lib/x86_64-linux-gnu").glob("libclang*.so*"))
+    system = any(Path("/usr").glob("lib*/libclang.so*")) or any(Path("/usr/lib/x86_64-linux-gnu").glob("libclang*.so*"))
     return _wrong(found or system, "libclang.so not found")
 
 
@@ -249,18 +248,14 @@ def check_space() -> None:
     wanted = 4 if built else 15
     free = shutil.disk_usage(top).free >> 30
     if free < wanted:
-        raise Failure(f"{top}: {free} GB free, {wanted} GB needed (set RUST_VIRTIO_CACHE= to "
-                      "another place)")
+        raise Failure(f"{top}: {free} GB free, {wanted} GB needed (set RUST_VIRTIO_CACHE= to another place)")
 
 
 def check_tun() -> None:
     """Checks that guests can be given a network."""
     if not os.path.exists("/dev/net/tun"):
-        raise Failure("/dev/net/tun is missing: guests get their network through it "
-                      "(modprobe tun)")
+        raise Failure("/dev/net/tun is missing: guests get their network through it (modprobe tun)")
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        raise Failure("/dev/net/tun cannot be opened by this user (chmod 666 /dev/net/tun is what "
-                      "most systems have)")
+        raise Failure("/dev/net/tun cannot be opened by this user (chmod 666 /dev/net/tun is what most systems have)")
     if os.geteuid() and os.system("unshare --user --map-root-user --net true 2>/dev/null"):
-        raise Failure("this user may not make network namespaces: run as root, or allow "
-                      "unprivileged user namespaces")
+        raise Failure("this user may not make network namespaces: run as root, or allow unprivileged user namespaces")

@@ -57,8 +57,7 @@ def bring(wanted) -> None:
             _install(absent, major)
             absent = _absent(wanted(major))
             if absent:
-                raise Failure("after the installation these are still missing:\n" + _rows(absent)
-                              + f"\nLog: {_log()}")
+                raise Failure("after the installation these are still missing:\n" + _rows(absent) + f"\nLog: {_log()}")
 
 
 def _log():
@@ -106,13 +105,11 @@ def _install(absent: list, major: int) -> None:
     say("Missing here:\n" + _rows(absent))
     backports = list(dict.fromkeys(package for need, _ in absent if need.backports
                                    for package in need.packages)) if major == 12 else []
-    packages = [package for need, _ in absent for package in need.packages
-                if package not in backports]
+    packages = [package for need, _ in absent for package in need.packages if package not in backports]
     packages = list(dict.fromkeys(packages))
     no_bindgen = major == 12 and any(need.name.startswith("bindgen") for need, _ in absent)
     if packages or backports:
-        apt = debian.Apt("setup", [codename, f"{codename}-security", f"{codename}-backports"],
-                         _log())
+        apt = debian.Apt("setup", [codename, f"{codename}-security", f"{codename}-backports"], _log())
         _repair()
         say("Fetching the lists of packages")
         apt.update(_as_root())

@@ -34,16 +34,14 @@ class Toolchain:
 
     def make(self) -> list:
         """Returns the variables for Kbuild's command line."""
-        return [f"LLVM={self.llvm}", f"RUSTC={self.rustc}", f"RUSTDOC={self.rustdoc}",
-                f"BINDGEN={self.bindgen}"]
+        return [f"LLVM={self.llvm}", f"RUSTC={self.rustc}", f"RUSTDOC={self.rustdoc}", f"BINDGEN={self.bindgen}"]
 
     def env(self) -> dict:
         """Returns the environment for Kbuild."""
         suffix = self.llvm if self.llvm.startswith("-") else ""
         config = output([f"llvm-config{suffix}", "--libdir"]).strip()
         libclang = {"LIBCLANG_PATH": config} if config else {}
-        return {**libclang, "KBUILD_BUILD_USER": "rust-virtio", "KBUILD_BUILD_HOST": "localhost",
-                "LC_ALL": "C"}
+        return {**libclang, "KBUILD_BUILD_USER": "rust-virtio", "KBUILD_BUILD_HOST": "localhost", "LC_ALL": "C"}
 
 
 def version(text: str) -> tuple:
@@ -96,8 +94,7 @@ def llvm(rustc_text: str) -> tuple:
 
 def bindgen() -> tuple:
     """Returns `(bindgen, version text)`, or `("", reason)`."""
-    names = [os.environ.get("BINDGEN"), str(cache() / "tools/bin/bindgen"),
-             shutil.which("bindgen")]
+    names = [os.environ.get("BINDGEN"), str(cache() / "tools/bin/bindgen"), shutil.which("bindgen")]
     reason = "no bindgen found"
     for name in dict.fromkeys(n for n in names if n):
         text = output([name, "--version"])
@@ -118,10 +115,8 @@ def find() -> Toolchain:
     compiler, text = rustc()
     suffix, clang = llvm(text if compiler else "")
     generator, bindgen_text = bindgen()
-    wrong = [reason for found, reason in ((compiler, text), (suffix, clang),
-                                          (generator, bindgen_text)) if not found]
+    wrong = [reason for found, reason in ((compiler, text), (suffix, clang), (generator, bindgen_text)) if not found]
     if wrong:
         raise Failure("the compilers are not all there (make setup):\n    " + "\n    ".join(wrong))
     rustdoc = os.environ.get("RUSTDOC") or str(Path(compiler).with_name("rustdoc"))
-    return Toolchain(compiler, rustdoc, generator, suffix,
-                     "|".join([text.splitlines()[0], clang, bindgen_text]))
+    return Toolchain(compiler, rustdoc, generator, suffix, "|".join([text.splitlines()[0], clang, bindgen_text]))

@@ -26,8 +26,7 @@ chosen in place of virtio_ring.
 
 def is_git(tree: Path) -> bool:
     """Returns whether a directory is the top of a git tree that has a commit."""
-    return (tree / ".git").exists() and bool(_git(tree, "rev-parse", "-q", "--verify", "HEAD",
-                                                  check=False))
+    return (tree / ".git").exists() and bool(_git(tree, "rev-parse", "-q", "--verify", "HEAD", check=False))
 
 
 def to_branch(tree: Path, dest, name: str) -> Path:

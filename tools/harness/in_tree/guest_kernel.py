@@ -30,8 +30,7 @@ def top() -> Path:
 
 @contextlib.contextmanager
 def current():
-    """Yields the copy of the source with this tree's drivers in it; no other run changes it
-    meanwhile."""
+    """Yields the copy of the source with this tree's drivers in it; no other run changes it meanwhile."""
     place, tree = top(), source.ensure()
     with lock.only_one(place):
         copy = place / "linux"
@@ -50,8 +49,7 @@ def current():
 
 
 def directory() -> Path:
-    """Returns the build directory of the guest kernel with everything built in, brought up to
-    date."""
+    """Returns the build directory of the guest kernel with everything built in, brought up to date."""
     with current() as tree:
         return build(tree)
 

@@ -79,8 +79,7 @@ def _patch(directory: str, *options: str):
     argv = ["patch", "-p1", "--force", "--no-backup-if-mismatch", "--reject-file=-", *options,
             "-d", directory, "-i", str(PATCH)]
     try:
-        return subprocess.run(argv, capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL)
+        return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except FileNotFoundError:
         raise Failure("patch is not installed")
 
@@ -180,8 +179,7 @@ def _to_copy(tree: Path, dest: Path) -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--dest", default=os.environ.get("DEST", ""),
-                        help="the copy to make or to update (also DEST=)")
+    parser.add_argument("--dest", default=os.environ.get("DEST", ""), help="the copy to make or to update (also DEST=)")
     parser.add_argument("--branch", default=os.environ.get("BRANCH") or "rust-virtio",
                         help="the branch in a git tree (also BRANCH=; default rust-virtio)")
 
@@ -201,6 +199,5 @@ def main(args) -> int:
         dest = branch.to_branch(tree, dest, args.branch)
     else:
         _to_copy(tree, dest)
-    say(f"make -C {dest} menuconfig shows them below Device Drivers, Virtio drivers; CONFIG_RUST=y "
-        "is needed")
+    say(f"make -C {dest} menuconfig shows them below Device Drivers, Virtio drivers; CONFIG_RUST=y is needed")
     return 0

@@ -149,14 +149,12 @@ def _read(group: dict, name: str) -> list:
 
 
 def _kunit_py(tree: Path, command: str, build: Path, arch: str, *more: Path, options=()) -> None:
-    """Runs kunit.py, which prints nothing while it builds: the number of objects tells how far it
-    is."""
+    """Runs kunit.py, which prints nothing while it builds: the number of objects tells how far it is."""
     tools = toolchain.find()
     log = log_dir() / f"kunit.py-{arch}.log"
     say(f"kunit.py {command} --arch={arch}; log: {log}")
     env = tools.env()
-    if (command, arch) == ("run", "x86_64") and accel.choose(
-            build / "arch/x86/boot/bzImage") != "kvm":
+    if (command, arch) == ("run", "x86_64") and accel.choose(build / "arch/x86/boot/bzImage") != "kvm":
         env |= {"PATH": f"{_TCG}:{os.environ['PATH']}", "HARNESS_QEMU": shutil.which(qemu.binary())}
     counted = [0.0, ""]
 

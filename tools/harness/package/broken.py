@@ -28,8 +28,7 @@ def broken(deb: Path, place: Path, log: Path) -> Path:
     old, new = _later(tree, sources[0].parent)
     kbuild = tree / "usr" / "src" / new / "Kbuild"
     kbuild.write_text("$(error this build fails on purpose)\n" + kbuild.read_text())
-    run(["dpkg-deb", "--root-owner-group", "-b", tree, out], log,
-        f"packing of a broken {new} after {old}")
+    run(["dpkg-deb", "--root-owner-group", "-b", tree, out], log, f"packing of a broken {new} after {old}")
     shutil.rmtree(tree)
     return out
 

@@ -22,8 +22,7 @@ _CHANGELOG = REPO / "packaging" / "debian" / "changelog"
 
 def arguments(parser) -> None:
     """Adds the options of the command."""
-    parser.add_argument("--version", help="version of the package (default: from the changelog and "
-                                          "from git)")
+    parser.add_argument("--version", help="version of the package (default: from the changelog and from git)")
 
 
 def main(args) -> int:
@@ -47,8 +46,7 @@ def version(given: str = None) -> str:
     """
     if given:
         if not re.fullmatch(r"[0-9][A-Za-z0-9.+~]*", given):
-            raise Failure(f"'{given}' is no version of a package: digits, letters and . + ~ only, "
-                          "a digit first")
+            raise Failure(f"'{given}' is no version of a package: digits, letters and . + ~ only, a digit first")
         return given
     release = re.match(r"\S+ \(([^)]+)\)", _CHANGELOG.read_text()).group(1)
     git = ["git", "-C", REPO]
@@ -119,8 +117,7 @@ def _check_root() -> None:
         user = pwd.getpwuid(os.geteuid()).pw_name
         for kind in ("uid", "gid"):
             ranges = Path(f"/etc/sub{kind}")
-            if not ranges.exists() or not re.search(rf"^({re.escape(user)}|{os.geteuid()}):",
-                                                    ranges.read_text(), re.M):
+            if not ranges.exists() or not re.search(rf"^({re.escape(user)}|{os.geteuid()}):", ranges.read_text(), re.M):
                 raise Failure(f"the package is built in a Debian 13 root, and {user} has no ids for its "
                               f"files in {ranges}: sudo usermod --add-sub{kind}s 100000-165535 {user}")
 
@@ -131,8 +128,7 @@ def _tree(tree: Path, its: str) -> None:
         source = REPO / name
         if not source.is_file() or name.split("/")[0] in ("selftests", "tools"):
             continue
-        dest = tree / (name.removeprefix("packaging/") if name.startswith("packaging/debian/")
-                       else name)
+        dest = tree / (name.removeprefix("packaging/") if name.startswith("packaging/debian/") else name)
         dest.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, dest)
     changelog = tree / "debian" / "changelog"

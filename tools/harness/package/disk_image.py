@@ -66,8 +66,7 @@ def installed(deb: Path, log: Path) -> Path:
     The package is installed on the host, in the root of the disk: its modules are built by DKMS,
     which takes minutes, and would take an hour in an emulated guest.
     """
-    key = _key(_script("stock-prepare.sh"), _script("stock-install.sh"),
-               hashlib.sha256(_contents(deb)).hexdigest())
+    key = _key(_script("stock-prepare.sh"), _script("stock-install.sh"), hashlib.sha256(_contents(deb)).hexdigest())
     image = cache() / "images" / f"stock-installed-{key}.ext4"
     with lock.only_one(image):
         if image.exists():
@@ -87,8 +86,7 @@ def _contents(deb: Path) -> bytes:
     for option in ("--ctrl-tarfile", "--fsys-tarfile"):
         packed = subprocess.run(["dpkg-deb", option, str(deb)], check=False, capture_output=True)
         if packed.returncode:
-            raise Failure(f"{deb} is no Debian package: "
-                          f"{packed.stderr.decode(errors='replace').strip()}")
+            raise Failure(f"{deb} is no Debian package: {packed.stderr.decode(errors='replace').strip()}")
         listed = subprocess.run(["tar", "-xO", "--to-command", "echo \"$TAR_REALNAME $TAR_MODE\"; cat"],
                                 input=packed.stdout, check=True, stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL)

@@ -54,8 +54,7 @@ class Disk:
     def is_clean(self) -> bool:
         """Returns whether the file system was unmounted, with nothing left in its journal."""
         shown = self._ask("show_super_stats -h")
-        return bool(re.search(r"^Filesystem state: *clean$", shown, re.M)) and \
-            "needs_recovery" not in shown
+        return bool(re.search(r"^Filesystem state: *clean$", shown, re.M)) and "needs_recovery" not in shown
 
     def check(self) -> str:
         """Returns what fsck finds, "" if there is nothing to repair."""
@@ -90,10 +89,8 @@ class DebianGuest(Machine):
         initrd = self.disk.take(f"/boot/initrd.img-{self.release}", self.rundir / "initrd.img")
         packed = self.rundir / "job.img"
         packed.write_bytes(_job(job, files, env))
-        line = CommandLine(self.spec, self.rundir, self.sockets,
-                           self.spec.accel or accel.choose(kernel), log)
-        line.kernel(kernel, initrd, f"root=UUID={UUID} ro printk.devkmsg=on "
-                                    f"systemd.wants={_UNIT}")
+        line = CommandLine(self.spec, self.rundir, self.sockets, self.spec.accel or accel.choose(kernel), log)
+        line.kernel(kernel, initrd, f"root=UUID={UUID} ro printk.devkmsg=on systemd.wants={_UNIT}")
         unit = base64.b64encode((GUEST_SCRIPTS / "stock.service").read_bytes()).decode()
         line.argv += ["-smbios", "type=11,value=io.systemd.credential.binary:"
                                  f"systemd.extra-unit.{_UNIT}={unit}",

@@ -110,8 +110,7 @@ def compare(suite: str, other: str, kinds: list, before, now: list) -> Test:
         return Test(suite, name, "skip", f"\"{other}\" was not run")
 
     def chosen(lines: list) -> set:
-        return {line for line in lines
-                if line.partition(" ")[0] in kinds and not _VOLATILE.search(line)}
+        return {line for line in lines if line.partition(" ")[0] in kinds and not _VOLATILE.search(line)}
 
     gone, new = sorted(chosen(before) - chosen(now)), sorted(chosen(now) - chosen(before))
     if not chosen(before):

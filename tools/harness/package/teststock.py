@@ -64,8 +64,7 @@ class Story:
         path = self.place / f"{chapter.name}.ext4"
         before = self.place / f"{chapter.after}.ext4"
         if chapter.image:
-            image = disk_image.fresh(self.log) if chapter.image == "fresh" else \
-                disk_image.installed(self.deb, self.log)
+            image = disk_image.fresh(self.log) if chapter.image == "fresh" else disk_image.installed(self.deb, self.log)
             _copy(image, path, self.log)
         elif needed:
             _copy(before, path, self.log)
@@ -106,10 +105,8 @@ class Story:
         """Returns what the steps of a chapter showed, and what the disk is like after it."""
         suite = f"stock/{chapter.name}"
         lists = [step for step in outcome.steps if step.name == f"{suite}/inventory"]
-        rest = dataclasses.replace(outcome, steps=[step for step in outcome.steps
-                                                   if step not in lists])
-        tests = selftest._collect(rest, [name for name in names
-                                         if name != f"{suite}/inventory"])
+        rest = dataclasses.replace(outcome, steps=[step for step in outcome.steps if step not in lists])
+        tests = selftest._collect(rest, [name for name in names if name != f"{suite}/inventory"])
         for test in tests:
             if test.suite in SELFTESTS:
                 test.suite += _IN_STORY
@@ -177,8 +174,7 @@ def run(results: Results, pattern: str = "", deb: str = "", keep: bool = False) 
         program(tool, "e2fsprogs")
     (OUT / "run").mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix="stock-disks-", dir=OUT / "run"))
-    say(f"The story of the package in {len(chapters)} boots: "
-        + ", ".join(chapter.name for chapter in chapters))
+    say(f"The story of the package in {len(chapters)} boots: " + ", ".join(chapter.name for chapter in chapters))
     try:
         Story(results, file, chapters, place).run()
     finally:

@@ -44,8 +44,7 @@ def rows_of(table) -> list:
             titles = [] if not line.strip() else titles
             continue
         # A pipe inside a cell is written \|.
-        cells = [cell.strip().replace("\\|", "|")
-                 for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+        cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
         if not titles:
             titles = [cell.lower() for cell in cells]
         elif set("".join(cells)) - set("-: ") and _COLUMNS <= set(titles):

@@ -27,8 +27,7 @@ class Results:
             reason = f" ({test.reason})" if test.result == "skip" else ""
             print(f"  {word}  {test.full_name()}{reason}", flush=True)
             if test.result == "fail" and test.reason:
-                print("\n".join("        " + line for line in test.reason.splitlines()),
-                      flush=True)
+                print("\n".join("        " + line for line in test.reason.splitlines()), flush=True)
 
     def attempt(self, suite: str, name: str, function) -> None:
         """Calls a function with these results, to which it adds. A failed test of this name is added if the function
@@ -77,8 +76,7 @@ class Results:
             mine = {test.suite for test in self.tests}
             before["earlier"] = [suite for suite in before["earlier"] if suite not in mine]
         other.write()
-        other.path().write_text(json.dumps({**before, **json.loads(other.path().read_text())},
-                                           indent=1) + "\n")
+        other.path().write_text(json.dumps({**before, **json.loads(other.path().read_text())}, indent=1) + "\n")
 
     def finish(self) -> int:
         """Writes the file, prints the summary, and returns the exit status."""

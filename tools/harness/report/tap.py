@@ -88,7 +88,6 @@ def parse_kunit(lines, suite: str) -> list:
     lines = [line for line in lines
              if not line.strip().startswith("KTAP version") and not line.endswith("speed: normal")]
     for indent in (4, 0):
-        if any(_TEST.match(line) and len(_TEST.match(line)["indent"]) == indent
-               for line in lines):
+        if any(_TEST.match(line) and len(_TEST.match(line)["indent"]) == indent for line in lines):
             return parse(lines, suite, indent)
     return [Test(suite, "plan", "fail", "no test ran")]

@@ -58,8 +58,7 @@ def parse(lines: list, status: int, name: str, ignored: str = "") -> list:
             path = test[1].removeprefix("ring::").replace("tests::", "")
             module, _, title = path.rpartition("::")
             title = (f"{module}: " if module else "") + title.replace("_", " ")
-            tests.append(Test(f"{name}/{suite}", title, result,
-                              ignored if result == "skip" else ""))
+            tests.append(Test(f"{name}/{suite}", title, result, ignored if result == "skip" else ""))
             if result == "fail":
                 failed[(suite, test[1])] = tests[-1]
         elif output:

@@ -37,8 +37,7 @@ def run(results: Results, tools: Tools, log: Path) -> None:
     """Builds the target and runs it for a while."""
     flags = [*_FLAGS, *(["-Zsanitizer=address"] if tools.asan else [])]
     env = tools.env("host-fuzz", " ".join(flags))
-    argv = [tools.cargo, "build", "--release", "--locked", "--offline", "-j2",
-            f"--target={tools.host}"]
+    argv = [tools.cargo, "build", "--release", "--locked", "--offline", "-j2", f"--target={tools.host}"]
     run_logged(argv, log, "Building the fuzz target", cwd=CRATE, env=env)
     program = Path(env["CARGO_TARGET_DIR"]) / tools.host / "release" / _TARGET
     results.add([_fuzz(program, log, tools.asan)])

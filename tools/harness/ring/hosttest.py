@@ -14,8 +14,7 @@ from .cargo import COMMON, CRATE, cargo_test, find_cargo, parse
 
 
 def run(results: Results) -> None:
-    """Runs the tests of the crate in every way that there is, and sees that the kernel's compiler
-    takes it."""
+    """Runs the tests of the crate in every way that there is, and sees that the kernel's compiler takes it."""
     if plain(results, needs.qemu()):
         tools = sanitize.Tools.find(find_cargo())
         log = log_dir() / "hosttest.log"

@@ -140,8 +140,7 @@ def _after_touch(build: _Build) -> str:
 
 
 def _after_deletion(build: _Build) -> str:
-    gone = {str(path.relative_to(build.tree)) for pattern in _GENERATED
-            for path in build.tree.glob(pattern)}
+    gone = {str(path.relative_to(build.tree)) for pattern in _GENERATED for path in build.tree.glob(pattern)}
     kinds = {Path(name).suffix for name in gone}
     if not {".rs", ".h", ".rmeta"} <= kinds:
         return f"there was nothing to delete of some kind: {', '.join(sorted(gone))}"

@@ -17,8 +17,7 @@ from . import fits, refused
 #: Loading order; any other module of the build comes after these.
 _ORDER = ["rust_virtqueue", "rust_virtio_blk", "rust_virtio_net"]
 
-_READ = ("for f in /sys/kernel/debug/kunit/*/results; do "
-         "echo \"suite $(basename $(dirname $f))\"; cat $f; done")
+_READ = ("for f in /sys/kernel/debug/kunit/*/results; do echo \"suite $(basename $(dirname $f))\"; cat $f; done")
 
 #: What suites bring about on purpose: a transmit queue whose device loses an interrupt.
 EXPECTED = [r"NETDEV WATCHDOG: .*\(?rust_virtio_net|rust_virtio_net .*NETDEV WATCHDOG"]
@@ -108,8 +107,7 @@ def _collect(outcome, names: list, messages: list) -> list:
             tests.append(Test("kunit", f"load {name}", "fail",
                               f"{why}\n{step.console if step else ''}\nLog: {outcome.rundir}"))
     if not tests:
-        tests.append(Test("kunit", "suites", "fail", f"the modules have no KUnit suite\n"
-                                                     f"Log: {outcome.rundir}"))
+        tests.append(Test("kunit", "suites", "fail", f"the modules have no KUnit suite\nLog: {outcome.rundir}"))
     tests += complaints(outcome, "kunit")
     _attach(tests, steps, outcome)
     return tests
@@ -126,14 +124,12 @@ def _from_log(messages: list, known: set) -> list:
             name = line[15:].strip()
         if line.startswith("    "):
             suites.setdefault(name, []).append(line)
-    return [test for name, text in suites.items() if name and name not in known
-            for test in parse_kunit(text, name)]
+    return [test for name, text in suites.items() if name and name not in known for test in parse_kunit(text, name)]
 
 
 def _attach(tests: list, steps: dict, outcome) -> None:
     """Gives failed cases what the kernel log says about them."""
-    log = [line for step in steps.values() if step.name.startswith("load-")
-           for line in step.console.splitlines()]
+    log = [line for step in steps.values() if step.name.startswith("load-") for line in step.console.splitlines()]
     for test in tests:
         if test.result == "fail" and test.suite != "kunit":
             near = _near(log, test.name)

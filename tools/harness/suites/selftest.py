@@ -88,8 +88,7 @@ def scripts(pattern: str = "") -> list:
     A pattern is a name, with or without a transport, a subject, a script's own name, or a glob;
     several are separated by commas or spaces. Subjects and globs match no long script.
     """
-    names = sorted(name for path in SELFTESTS.glob("*/*.sh") if path.parent.name != "lib"
-                   for name in _names(path))
+    names = sorted(name for path in SELFTESTS.glob("*/*.sh") if path.parent.name != "lib" for name in _names(path))
     wanted = [part.removesuffix(".sh") for part in re.split(r"[,\s]+", pattern) if part]
     if not wanted:
         return [name for name in names if not _is_long(name)]
@@ -260,8 +259,7 @@ def _collect(outcome, names: list) -> list:
             found = [test for test in found if test.name != "plan"]
         elif step.status and not any(test.result == "fail" for test in found):
             why = "ran too long" if step.status in (124, 137) else f"exit status {step.status}"
-            found.append(Test(step.name, "exit", "fail",
-                              why + "\n" + "\n".join(step.lines[-20:])))
+            found.append(Test(step.name, "exit", "fail", why + "\n" + "\n".join(step.lines[-20:])))
         for test in found:
             test.seconds = step.seconds / len(found) if step.status is not None else 0.0
         failed = [test for test in found if test.result == "fail"]
@@ -275,8 +273,7 @@ def _collect(outcome, names: list) -> list:
             outcome.steps[-1].name if outcome.steps else names[0])
         tests.append(test)
     if not outcome.steps:
-        tests += [Test(name, "all", "fail", f"the guest did not come up: {outcome.error}")
-                  for name in names[1:]]
+        tests += [Test(name, "all", "fail", f"the guest did not come up: {outcome.error}") for name in names[1:]]
     return tests
 
 

@@ -33,8 +33,7 @@ def _command(*arguments: str, **variables: str):
     """Returns a part that is a command of the harness."""
     def part(log) -> None:
         # By the command's own process, which reads what the variables say.
-        run([sys.executable, REPO / "tools" / "harness.py", *arguments], log, " ".join(arguments),
-            env=variables)
+        run([sys.executable, REPO / "tools" / "harness.py", *arguments], log, " ".join(arguments), env=variables)
     return part
 
 
@@ -161,8 +160,7 @@ def main(_args) -> int:
     done, parts, results = _done(tree), Parts(), Results("test-long")
     for name in chosen(asked):
         if name in done:
-            results.add([Test("long", name, "pass", f"passed before, in {done[name]:.0f} s",
-                              done[name])])
+            results.add([Test("long", name, "pass", f"passed before, in {done[name]:.0f} s", done[name])])
             print(f"        passed before on this tree (rm {_DONE} to run it again)")
             continue
         with parts.part(name):

@@ -100,15 +100,13 @@ class Uml:
         self._send(command)
         lines = []
         last = self._until(lambda line: line.startswith("end "), command, limit, lines)
-        return int(last.split()[1]), "\n".join(line[4:] for line in lines
-                                               if line.startswith("out "))
+        return int(last.split()[1]), "\n".join(line[4:] for line in lines if line.startswith("out "))
 
     def must(self, command: str, limit: float = _COMMAND_LIMIT) -> str:
         """Runs a command line that has to succeed; returns its output."""
         status, text = self.do(command, limit)
         if status:
-            raise Failure(f"in the guest, \"{command}\" failed (status {status}): {text}\n"
-                          f"Log: {self.console.path}")
+            raise Failure(f"in the guest, \"{command}\" failed (status {status}): {text}\nLog: {self.console.path}")
         return text
 
     def read(self, path: str) -> str:
@@ -128,8 +126,7 @@ class Uml:
     def writes(self) -> int:
         """Returns the number of write system calls of the guest's kernel so far."""
         text = Path(f"/proc/{self._child.pid}/io").read_text()
-        return next(int(line.split()[1]) for line in text.splitlines()
-                    if line.startswith("syscw"))
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("syscw"))
 
     def complaints(self) -> list:
         """Returns what the kernel complained of, as `(step, excerpt)`."""
