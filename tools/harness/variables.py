@@ -14,6 +14,17 @@ NAMES = ["KDIR", "KSRC", "KERNEL", "KUNIT", "T", "FAMILY", "VARIANT", "V", "MODU
 _OF_MAKE = ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"]
 
 
+def option(parser, name: str, text: str, **more) -> None:
+    """Declares an option whose default is the variable of the same name."""
+    variable = name.strip("-").upper()
+    parser.add_argument(name, default=os.environ.get(variable, ""), help=f"{text} (also {variable}=)", **more)
+
+
+def variant(parser, more: str = "") -> None:
+    """Declares --variant."""
+    option(parser, "--variant", f"kernel variant: tools/config/<variant>.config{more}")
+
+
 def tidy() -> None:
     """Takes from the environment what no child may see: variables without a value, which cargo
     and others take at their word, and those of make."""

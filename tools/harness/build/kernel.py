@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from .. import files, lock
+from .. import files, lock, variables
 from ..host import toolchain
 from ..in_tree import guest_kernel
 from ..paths import BUILT, CONFIG, CONFIGURED, cache, log_dir
@@ -186,8 +186,7 @@ def _check_merged(kdir: Path, fragments: list, log: Path) -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `harness.py kernel`."""
-    parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
-                        help="kernel variant: tools/config/<variant>.config (also VARIANT=)")
+    variables.variant(parser)
     parser.add_argument("--update", action="store_true",
                         help="with KERNEL=debian: fetch the newest one, even if one is there")
 

@@ -6,10 +6,10 @@ only which drivers it wants.
 """
 
 import dataclasses
-import os
 import shutil
 from pathlib import Path
 
+from .. import variables
 from ..proc import run
 from ..say import Failure, say
 from . import kmods
@@ -88,8 +88,8 @@ def omitted(kdir: Path, ring: str) -> set:
 
 def option(parser, *more) -> None:
     """Declares --ring, whose default is the environment's RING."""
-    parser.add_argument("--ring", default=os.environ.get("RING", ""), choices=["", *RINGS, *more],
-                        help=f"who provides the rings (also RING=; {DEFAULT_RING} if not given)")
+    variables.option(parser, "--ring", f"who provides the rings; {DEFAULT_RING} if not given",
+                     choices=["", *RINGS, *more])
 
 
 def build(kdir: Path, ours, dest: Path, log: Path, ring: str = DEFAULT_RING) -> Path:

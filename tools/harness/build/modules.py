@@ -8,7 +8,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from .. import lock
+from .. import lock, variables
 from ..host import toolchain
 from ..paths import OUT, REPO, new_log
 from ..proc import output, run
@@ -137,8 +137,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `harness.py modules`."""
     parser.add_argument("--kunit", action="store_true", default=os.environ.get("KUNIT") == "1",
                         help="compile the KUnit suites in (also KUNIT=1)")
-    parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
-                        help="kernel variant: tools/config/<variant>.config (also VARIANT=)")
+    variables.variant(parser)
     parser.add_argument("--clippy", action="store_true", help="have clippy look at them, and build nothing to use")
 
 

@@ -6,6 +6,7 @@ kernel runs in a Debian root with the kernel's compilers, where the headers are 
 and this tree and the cache have the names that they have outside.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -120,7 +121,10 @@ def _fetch(name: str) -> Path:
         raise Unavailable(f"KERNEL={name}: {why}. KDIR= takes any kernel")
     log = log_dir() / f"kernel-{name}.log"
     say(f"Asking {_SUITE} for KERNEL={name}; log: {log}")
-    apt, release, version = _from_archive(name, _ask, name, log)
+    with _archive(name):
+        apt = debian.Apt("kernel", [_SUITE], log)
+        apt.update()
+        release, version = _newest(apt, name)
     kdir = cache() / "stock" / re.sub(r"[^\w.]+", "-", f"{release}-{version}")
     with lock.only_one(kdir):
         if not is_stock(kdir):
@@ -128,19 +132,13 @@ def _fetch(name: str) -> Path:
     return kdir
 
 
-def _from_archive(name: str, get, *arguments):
-    """Returns what `get` gets from the archive."""
+@contextlib.contextmanager
+def _archive(name: str):
+    """Has a failure of what asks the archive say that a kernel cannot be had."""
     try:
-        return get(*arguments)
+        yield
     except Failure as failure:
         raise Unavailable(f"KERNEL={name}: its packages cannot be fetched: {failure}")
-
-
-def _ask(name: str, log: Path) -> tuple:
-    """Returns apt's configuration, and the kernel release and the package version that there is now."""
-    apt = debian.Apt("kernel", [_SUITE], log)
-    apt.update()
-    return apt, *_newest(apt, name)
 
 
 def _newest(apt, name: str) -> tuple:
@@ -185,12 +183,14 @@ def _make(apt, kdir: Path, name: str, release: str, version: str, log: Path) -> 
     if not root.exists():
         packages = [f"{one}={version}" for one in _packages(apt, release, version)]
         say(f"Fetching {' '.join(packages)}; log: {log}")
-        _unpack([_from_archive(name, apt.download, one, debs) for one in packages], root, log)
+        with _archive(name):
+            fetched = [apt.download(one, debs) for one in packages]
+        _unpack(fetched, root, log)
     if not (kdir / BUILD / BUILT).exists():
         say(f"Fetching {source} {version}; log: {log}")
-        _from_archive(name, apt.download, f"{source}={version}", debs)
-        run(["dpkg-deb", "-x", sorted(debs.glob(f"{source}_*.deb"))[-1], debs / "source"], log,
-            f"unpacking of {source}")
+        with _archive(name):
+            deb = apt.download(f"{source}={version}", debs)
+        run(["dpkg-deb", "-x", deb, debs / "source"], log, f"unpacking of {deb.name}")
         _prepare(kdir, release, debs / "source" / "usr" / "src" / f"{source}.tar.xz", log)
     _face(kdir, release)
     shutil.rmtree(debs, ignore_errors=True)

@@ -13,8 +13,7 @@ from ..report.results import Results
 from ..report.tap import Test
 from ..say import Failure, say
 from ..suites import side_by_side
-from . import bad, stamp
-from . import kernel as fresh_kernel
+from . import bad, kernel, stamp
 from .machine import RELEASES, USERS, Machine, check_release, why_not
 
 #: A hash of each file that says which packages there are.
@@ -101,14 +100,15 @@ def _leg(results: Results, suite: str, leg: str, now: str, always: bool) -> None
 
 def _steps(results: Results, machine: Machine) -> None:
     """Does what a new user does. What comes after a failed step is skipped."""
-    suite, kernel, reason = f"fresh/{machine.suite}", fresh_kernel.Kernel(machine), ""
-    steps = [functools.partial(step, machine) for step in (_set_up, _again, _sources)]
-    steps += [functools.partial(kernel.run, command, what) for command, what in (
-        ("make modules", "module build"),
-        ("/usr/bin/python3 tools/harness.py demo --only-boot", "start of the demo"))]
+    suite, reason = f"fresh/{machine.suite}", ""
+    steps = [_set_up, _again, _sources,
+             lambda machine: kernel.run(machine, "make modules", "module build"),
+             lambda machine: kernel.run(machine, "/usr/bin/python3 tools/harness.py demo --only-boot",
+                                        "start of the demo")]
     for name, step in zip(STEPS, steps):
         title = f"{machine.user}: {name}"
-        test = Test(suite, title, "skip", reason) if reason else Test.tried(suite, title, step)
+        test = Test(suite, title, "skip", reason) if reason else Test.tried(
+            suite, title, functools.partial(step, machine))
         if test.result == "fail":
             reason = f"\"{name}\" failed"
         results.add([test])

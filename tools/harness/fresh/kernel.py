@@ -17,47 +17,40 @@ _NAME = ("import sys; sys.path.insert(0, 'tools'); from harness.build import ker
          "print(kernel.place('', source.ensure(), toolchain.find()).name)")
 
 
-class Kernel:
-    """The kernel of a bare machine that has been set up."""
+def run(machine: Machine, command: str, what: str) -> str:
+    """Runs a shell command on a machine that has been set up, with a kernel in its cache. Returns why the command was
+    not run, "" if it was.
 
-    def __init__(self, machine: Machine):
-        self.machine = machine
+    # Errors
 
-    def run(self, command: str, what: str) -> str:
-        """Runs a shell command on the machine with the kernel in its cache.
+    `Failure` if the command fails.
+    """
+    binds, env, reason = _found(machine)
+    if not reason:
+        machine.run(command, what, binds=binds, env=env)
+    return reason
 
-        Returns why it was not run, "" if it was.
 
-        # Errors
-
-        `Failure` if the command fails.
-        """
-        binds, env, reason = self._found
-        if not reason:
-            self.machine.run(command, what, binds=binds, env=env)
-        return reason
-
-    @functools.cached_property
-    def _found(self) -> tuple:
-        """The binds and the environment by which there is a kernel, and why there is none."""
-        tree = source.ensure()
-        binds = [(tree, f"{tree}:ro")]
-        # By the user, who writes beside what is bound there.
-        self.machine.run(f"mkdir -p {self.machine.cache}/src {self.machine.cache}/build "
-                         f"{self.machine.cache}/stock {self.machine.cache}/roots",
-                         "directories of the cache")
-        self.machine.run(f"/usr/bin/python3 -c \"{_NAME}\" >out/kernel-name", "name of the kernel", binds=binds)
-        name = self.machine.read("out/kernel-name").strip()
-        built = cache() / "build" / name
-        if name and (built / BUILT).exists():
-            return [*binds, (built, f"{built}:ro")], {}, ""
-        if self.machine.suite != stock.RELEASE:
-            return [], {}, ("no kernel in the cache was built by the compilers of this release "
-                            "(make test-long builds one)")
-        kdir = stock.directory("debian")
-        binds = [(kdir, f"{kdir}:ro")]
-        if self.machine.user == "root":
-            # An ordinary user cannot enter a root that is another's, and makes one.
-            place = stock.COMPILERS.ensure(log_dir() / "fresh-compilers.log")
-            binds.append((place, str(place)))
-        return binds, {"KERNEL": "debian"}, ""
+@functools.cache
+def _found(machine: Machine) -> tuple:
+    """Returns the binds and the environment by which there is a kernel, and why there is none."""
+    tree = source.ensure()
+    binds = [(tree, f"{tree}:ro")]
+    # By the user, who writes beside what is bound there.
+    machine.run("mkdir -p " + " ".join(f"{machine.cache}/{name}" for name in ("src", "build", "stock", "roots")),
+                "directories of the cache")
+    machine.run(f"/usr/bin/python3 -c \"{_NAME}\" >out/kernel-name", "name of the kernel", binds=binds)
+    name = machine.read("out/kernel-name").strip()
+    built = cache() / "build" / name
+    if name and (built / BUILT).exists():
+        return [*binds, (built, f"{built}:ro")], {}, ""
+    if machine.suite != stock.RELEASE:
+        return [], {}, ("no kernel in the cache was built by the compilers of this release "
+                        "(make test-long builds one)")
+    kdir = stock.directory("debian")
+    binds = [(kdir, f"{kdir}:ro")]
+    if machine.user == "root":
+        # An ordinary user cannot enter a root that is another's, and makes one.
+        place = stock.COMPILERS.ensure(log_dir() / "fresh-compilers.log")
+        binds.append((place, str(place)))
+    return binds, {"KERNEL": "debian"}, ""

@@ -54,7 +54,7 @@ def _make(image: Path) -> None:
 
 
 def _build(scratch: Path, image: Path, log: Path) -> None:
-    tree, part = scratch / "tree.tar", scratch / "root.ext4"
+    tree, root, part = scratch / "tree.tar", scratch / "root", scratch / "root.ext4"
     sources = []
     if debian.is_debian():
         apt = debian.Apt("image", [suite(), f"{suite()}-security"], log)
@@ -71,16 +71,9 @@ def _build(scratch: Path, image: Path, log: Path) -> None:
          "--customize-hook=rm -f \"$1\"/etc/apt/sources.list \"$1\"/etc/resolv.conf "
          "\"$1\"/etc/hostname; echo harness > \"$1\"/etc/hostname",
          suite(), tree, *sources], log, "mmdebstrap")
-    _pack(tree, part, scratch, log)
+    root.mkdir()
+    # Where ownership can be kept.
+    run([*debroot.as_root(), "sh", "-c", f"tar -C {root} --exclude=./dev/* -xf {tree} && "
+         f"mke2fs -q -t ext4 -L harness-root -O ^has_journal -d {root} {part} {_SIZE} && rm -rf {root}"], log, "mke2fs")
     part.rename(image)
     say(f"Root file system: {image}")
-
-
-def _pack(tree: Path, part: Path, scratch: Path, log: Path) -> None:
-    """Turns the archive into a file system, unpacked where ownership can be kept."""
-    root = scratch / "root"
-    root.mkdir()
-    shell = (f"tar -C {root} --exclude=./dev/* -xf {tree} && "
-             f"mke2fs -q -t ext4 -L harness-root -O ^has_journal -d {root} {part} {_SIZE} && "
-             f"rm -rf {root}")
-    run([*debroot.as_root(), "sh", "-c", shell], log, "mke2fs")

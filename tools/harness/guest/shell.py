@@ -3,14 +3,12 @@
 
 import argparse
 import dataclasses
-import os
 from pathlib import Path
 
 from ..build import kernel, modtree, modules
 from ..say import say
-from . import spec
+from . import spec, transport
 from .guest import Guest
-from .transport import LAYOUTS
 
 #: The times longer that a guest may take which somebody debugs.
 _FOR_EVER = 10000
@@ -27,8 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--family", choices=["rust", "c", "none"], default="rust", help="which drivers the guest loads")
     modtree.option(parser, modtree.BOTH)
-    parser.add_argument("--layout", choices=["", *LAYOUTS], default=os.environ.get("LAYOUT", ""),
-                        help="what the rings look like (also LAYOUT=)")
+    transport.option(parser)
     parser.add_argument("--run", metavar="CMD", default="uname -a; lsmod; lsblk; ip -br addr",
                         help="what to run in the guest")
     parser.add_argument("--initramfs", action="store_true", help="busybox only, no root file system (boots faster)")

@@ -3,6 +3,8 @@
 
 import dataclasses
 
+from .. import variables
+
 #: Properties of all virtio devices, by the layout of their rings.
 LAYOUTS = {
     "split": {},
@@ -10,6 +12,11 @@ LAYOUTS = {
     "in-order": {"in_order": "on"},
     "packed-in-order": {"packed": "on", "in_order": "on"},
 }
+
+
+def option(parser) -> None:
+    """Declares --layout."""
+    variables.option(parser, "--layout", "layout of the rings of all devices", choices=["", *LAYOUTS])
 
 
 @dataclasses.dataclass

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .. import files
+from .. import files, variables
 from ..build import source
 from ..paths import REPO, log_dir
 from ..proc import run
@@ -179,7 +179,7 @@ def _to_copy(tree: Path, dest: Path) -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--dest", default=os.environ.get("DEST", ""), help="the copy to make or to update (also DEST=)")
+    variables.option(parser, "--dest", "the copy to make or to update")
     parser.add_argument("--branch", default=os.environ.get("BRANCH") or "rust-virtio",
                         help="the branch in a git tree (also BRANCH=; default rust-virtio)")
 

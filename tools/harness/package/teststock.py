@@ -46,7 +46,6 @@ class Story:
         self.place = place
         self.log = log_dir() / "test-stock.log"
         self.inventories = {}
-        self.seconds = {}
         self._failed = {}
 
     def run(self) -> None:
@@ -95,10 +94,8 @@ class Story:
 
         # What a step has done to the disk cannot be done again.
         outcome = stall.run(self.results, f"stock/{chapter.name}", wanted, boot, lambda outcome: not outcome.steps)
-        self.seconds[chapter.name] = {step.name: round(step.seconds, 1) for step in outcome.steps}
         say(f"  {chapter.name}: {outcome.seconds:.0f} s, of them "
-            + ", ".join(f"{name.rpartition('/')[2]} {seconds:.0f}"
-                        for name, seconds in self.seconds[chapter.name].items()))
+            + ", ".join(f"{step.name.rpartition('/')[2]} {step.seconds:.0f}" for step in outcome.steps))
         return self._tests(chapter, outcome, disk, [name for name, _ in steps]), outcome.error
 
     def _tests(self, chapter: Chapter, outcome, disk: Disk, names: list) -> list:

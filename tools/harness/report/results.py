@@ -45,15 +45,14 @@ class Results:
         """Returns the JSON file."""
         return OUT / f"{self.name}.json"
 
-    def write(self) -> None:
-        """Writes the JSON file."""
+    def write(self, more=None) -> None:
+        """Writes the JSON file, with what `more` has besides."""
         OUT.mkdir(exist_ok=True)
         every = Results(self.name)
         every.tests = self.tests + self.earlier
-        text = {"passed": every.count("pass"), "failed": every.count("fail"),
+        text = {**(more or {}), "passed": every.count("pass"), "failed": every.count("fail"),
                 "skipped": every.count("skip"),
-                "tests": [{**dataclasses.asdict(test), "seconds": round(test.seconds, 3)}
-                          for test in every.tests]}
+                "tests": [{**dataclasses.asdict(test), "seconds": round(test.seconds, 3)} for test in every.tests]}
         if self.earlier:
             text["earlier"] = sorted({test.suite for test in self.earlier})
         self.path().write_text(json.dumps(text, indent=1) + "\n")
@@ -75,28 +74,22 @@ class Results:
         if "earlier" in before:
             mine = {test.suite for test in self.tests}
             before["earlier"] = [suite for suite in before["earlier"] if suite not in mine]
-        other.write()
-        other.path().write_text(json.dumps({**before, **json.loads(other.path().read_text())}, indent=1) + "\n")
+        other.write(before)
 
     def finish(self) -> int:
         """Writes the file, prints the summary, and returns the exit status."""
         self.write()
-        failed = [test for test in self.tests if test.result == "fail"]
-        skipped = [test for test in self.tests if test.result == "skip"]
         say(f"Results: {self.path()}")
-        if skipped:
-            print("Skipped:")
-            for test in skipped:
-                print(f"    {test.full_name()}: {test.reason}")
-        if failed:
-            print("Failed:")
-            for test in failed:
-                first = test.reason.splitlines()[0] if test.reason else ""
-                print(f"    {test.full_name()}{': ' + first if first else ''}")
+        for title, result in (("Skipped:", "skip"), ("Failed:", "fail")):
+            tests = [test for test in self.tests if test.result == result]
+            if tests:
+                print(title)
+            for test in tests:
+                print(": ".join([f"    {test.full_name()}", *test.reason.splitlines()[:1]]))
         if not self.tests:
             print("No test ran.")
-        passed = self.count("pass")
-        print(f"{passed} passed, {len(failed)} failed, {len(skipped)} skipped", flush=True)
+        passed, failed = self.count("pass"), self.count("fail")
+        print(f"{passed} passed, {failed} failed, {self.count('skip')} skipped", flush=True)
         return 0 if passed and not failed else 1
 
 

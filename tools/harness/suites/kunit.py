@@ -2,9 +2,9 @@
 """`harness.py kunit`: loads the modules with their KUnit suites in a guest and reads the results."""
 
 import argparse
-import os
 import re
 
+from .. import variables
 from ..build import kernel, modtree, modules
 from ..guest import spec, stall
 from ..guest.guest import Guest, silence
@@ -163,9 +163,7 @@ def complaints(outcome, suite: str) -> list:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
-                        help="kernel variant: tools/config/<variant>.config (also VARIANT=); uml runs "
-                        "them in User-mode Linux, without an emulator")
+    variables.variant(parser, "; uml runs them in User-mode Linux, without an emulator")
     parser.add_argument("--suites", default="", help="a glob: run the suites, or suite.case, that fit it")
     modtree.option(parser)
 

@@ -37,6 +37,7 @@ import runpy
 import threading
 from pathlib import Path
 
+from .. import variables
 from ..build import modtree, modules
 from ..guest import spec, stall, transport
 from ..guest.guest import Guest
@@ -281,14 +282,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("-t", dest="pattern", default=os.environ.get("T", ""),
                         help="which scripts: a name, a subject, a glob (also T=)")
-    parser.add_argument("--family", default=os.environ.get("FAMILY", ""), choices=["", "rust", "c"],
-                        help="run with the C drivers instead, to compare (also FAMILY=)")
+    variables.option(parser, "--family", "run with the C drivers instead, to compare", choices=["", "rust", "c"])
     modtree.option(parser)
-    parser.add_argument("--layout", default=os.environ.get("LAYOUT", ""),
-                        choices=["", *transport.LAYOUTS],
-                        help="layout of the rings of all devices (also LAYOUT=)")
-    parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
-                        help="kernel variant: tools/config/<variant>.config (also VARIANT=)")
+    transport.option(parser)
+    variables.variant(parser)
 
 
 def main(args) -> int:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What fio does to a disk, and what it says of it."""
 
+import collections
 import dataclasses
 import json
 
@@ -81,10 +82,7 @@ def parse(text: str) -> Run:
         job = json.loads(text[text.index("{"):])["jobs"][0]
         parts = [job["read"], job["write"]]
         done = [part for part in parts if part["total_ios"]]
-        bins = {}
-        for part in done:
-            for value, count in part["clat_ns"].get("bins", {}).items():
-                bins[int(value)] = bins.get(int(value), 0) + count
+        bins = _added({int(value): count for value, count in part["clat_ns"].get("bins", {}).items()} for part in done)
         run = Run(sum(part["total_ios"] for part in done), sum(part["iops"] for part in done),
                   sum(part["bw_bytes"] for part in done) / 1e6, bins)
     except (ValueError, KeyError, IndexError) as error:
@@ -96,11 +94,11 @@ def parse(text: str) -> Run:
 
 def merged(runs: list) -> dict:
     """Returns the latencies of several runs together."""
-    bins = {}
-    for run in runs:
-        for value, count in run.bins.items():
-            bins[value] = bins.get(value, 0) + count
-    return bins
+    return _added(run.bins for run in runs)
+
+
+def _added(counts) -> dict:
+    return dict(sum(map(collections.Counter, counts), collections.Counter()))
 
 
 def percentile(bins: dict, fraction: float) -> float:
