@@ -45,8 +45,7 @@ def _found(machine: Machine) -> tuple:
     if name and (built / BUILT).exists():
         return [*binds, (built, f"{built}:ro")], {}, ""
     if machine.suite != stock.RELEASE:
-        return [], {}, ("no kernel in the cache was built by the compilers of this release "
-                        "(make test-long builds one)")
+        return [], {}, ("no kernel in the cache was built by the compilers of this release (make test-long builds one)")
     kdir = stock.directory("debian")
     binds = [(kdir, f"{kdir}:ro")]
     if machine.user == "root":

@@ -20,6 +20,7 @@ from . import debian
 
 #: Bump when the way roots are made changes.
 _RECIPE = "1"
+_VARIANT = "minbase"
 
 #: Certificates that the machine trusts besides those of ca-certificates.
 _OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
@@ -51,11 +52,10 @@ class Root:
     packages: list = dataclasses.field(default_factory=list)
     #: Packages from the backports suite of the release.
     backports: list = dataclasses.field(default_factory=list)
-    variant: str = "minbase"
 
     def place(self) -> Path:
         """Returns where the root is or goes: named after all that it is made from."""
-        text = " ".join([_RECIPE, self.suite, self.variant, *self.packages, "/", *self.backports])
+        text = " ".join([_RECIPE, self.suite, _VARIANT, *self.packages, "/", *self.backports])
         return cache() / "roots" / f"{self.name}-{self.suite}-{files.key(text)}"
 
     def ensure(self, log: Path) -> Path:
@@ -85,7 +85,7 @@ class Root:
             try:
                 # Not in its own mode for ordinary users: their ids would be others than in as_root().
                 run([*(as_root() if os.geteuid() else []), "mmdebstrap", "--mode=root",
-                     f"--variant={self.variant}", "--format=directory",
+                     f"--variant={_VARIANT}", "--format=directory",
                      f"--include={','.join(['ca-certificates', *self.packages])}",
                      # Packages are fetched once for all roots of a release.
                      "--skip=essential/unlink,cleanup/apt/cache", "--setup-hook=mkdir -p \"$1\"/var/cache/apt/archives",

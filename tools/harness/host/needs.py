@@ -116,8 +116,7 @@ def needs(debian: int) -> list:
     return [
         *user,
         Need("rustc 1.85", lambda: _wrong(*toolchain.rustc()), ["rustc-web", "rust-web-src"] if twelve else
-             ["rustc", "rust-src"], "rustc 1.85 or later with the sources of its standard library "
-             "(rust-src)"),
+             ["rustc", "rust-src"], "rustc 1.85 or later with the sources of its standard library (rust-src)"),
         Need("clang 17", lambda: _wrong(*toolchain.llvm(toolchain.rustc()[1])),
              ["clang-22", "lld-22", "llvm-22"] if twelve else ["clang", "lld", "llvm"],
              "clang, lld and llvm, 17 or later, best of rustc's LLVM"),

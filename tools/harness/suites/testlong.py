@@ -80,8 +80,7 @@ PARTS = {
     **{f"demo-{suite}": (_demo(suite), f"make demo on a bare {name}, with all that comes before it")
        for suite, name in RELEASES.items()},
     "cold-ci": (_cold_ci, "CI with an empty cache on a bare machine"),
-    "kunit-debug": (_command("kunit", VARIANT="debug"), "the KUnit suites with the memory and locking "
-                    "checkers"),
+    "kunit-debug": (_command("kunit", VARIANT="debug"), "the KUnit suites with the memory and locking checkers"),
     "kunit-debug-c": (_command("kunit", VARIANT="debug", RING="c"), "the same on the ring in C"),
     "kunit-uml": (_command("kunit", "--variant", "uml"), "the KUnit suites in User-mode Linux"),
     "selftest-c": (_command("selftest", RING="c"), "all selftests on the ring in C"),
@@ -96,8 +95,7 @@ PARTS = {
     **{f"selftest-{kernel}": (_command("selftest", KERNEL=kernel, T=legs.FEW), "a few selftests on that of "
                               f"its flavour {flavour.partition('-')[0]}")
        for kernel, flavour in stock.KERNELS.items() if kernel != "debian"},
-    "package": (life.run, "the Debian package from installation to purge, with all flavours of "
-                "Debian's kernel"),
+    "package": (life.run, "the Debian package from installation to purge, with all flavours of Debian's kernel"),
     "fuzz": (_command("hosttest", HARNESS_FUZZ="3600"), "an hour of fuzzing of the ring core"),
 }
 

@@ -5,6 +5,7 @@ A disk is QEMU's null device: it completes at once, and reads give zeroes. What 
 way to it and not a medium.
 """
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -32,7 +33,7 @@ def version() -> str:
     return output([BINARY, "--version"]).partition("\n")[0]
 
 
-class Storage:
+class Storage(contextlib.AbstractContextManager):
     """One daemon with any number of disks, from `start()` to `end()`."""
 
     def __init__(self, rundir: Path):
@@ -67,9 +68,6 @@ class Storage:
             if time.monotonic() > end:
                 raise Failure(f"{BINARY} opened no socket\n{tail(self.log, 10)}\nLog: {self.log}")
             time.sleep(0.02)
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *_error):
         self.end()

@@ -6,6 +6,7 @@ has no network and needs no privileges. Its processor time can be read from outs
 named here is the guest's kernel alone; programs in the guest are processes of their own.
 """
 
+import contextlib
 import ctypes
 import os
 import select
@@ -52,7 +53,7 @@ def processor_time(pid: int) -> float:
     return time.clock_gettime(clock.value)
 
 
-class Uml:
+class Uml(contextlib.AbstractContextManager):
     """A guest, from `start()` to `end()`."""
 
     def __init__(self, kdir: Path, rundir: Path, vcpus: int = 1, memory: str = "512M"):
@@ -88,9 +89,6 @@ class Uml:
     def pid(self) -> int:
         """The process of the guest's kernel."""
         return self._child.pid
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *_error):
         self.end()
