@@ -43,12 +43,8 @@ KINDS = ("mmio", "apic", "pio", "hlt", "msr", "hypercall", "cpuid")
 
 
 def prepare(spec: Spec) -> Spec:
-    """Makes a guest one whose exits are counted, and returns it.
-
-    # Errors
-
-    `Failure` if QEMU cannot load plugins or the plugin cannot be built.
-    """
+    """Makes a guest one whose exits are counted, and returns it. Raises `Failure` if QEMU cannot load plugins or the
+    plugin cannot be built."""
     library = plugin.build()
     spec.accel = plugin.ACCEL
     spec.cmdline = f"{spec.cmdline} nokaslr".strip()

@@ -109,12 +109,8 @@ class Boot:
         self.rundir = None
 
     def run(self) -> None:
-        """Boots, carries out the plan, and fills the items.
-
-        # Errors
-
-        `Failure` if nothing could be measured at all. Items that were not reached say so.
-        """
+        """Boots, carries out the plan, and fills the items. Raises `Failure` if nothing could be measured at all. Items
+        that were not reached say so."""
         library, programs = plugin.build(), plugin.programs()
         guest = Guest(self._spec(library), self.bench.kdir, _kept(tuple(self.bench.ours)),
                       f"bench-{self.name}")

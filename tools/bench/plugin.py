@@ -24,12 +24,7 @@ ACCEL = "tcg,thread=multi"
 
 
 def check() -> None:
-    """Checks that QEMU can load plugins.
-
-    # Errors
-
-    `Failure` if it was built without them.
-    """
+    """Checks that QEMU can load plugins. Raises `Failure` if it was built without them."""
     if not re.search(r"^-plugin\b", output([binary(), "--help"]), re.MULTILINE):
         raise Failure(f"{binary()} was built without support for plugins: no instructions can be "
                       "counted")

@@ -149,12 +149,8 @@ class Report:
 
 
 def load(path: Path, name: str = "") -> Report:
-    """Reads a report back; one of another version may have more fields or fewer. `name` is that of its variable.
-
-    # Errors
-
-    `Failure` naming what is wrong with the file.
-    """
+    """Reads a report back; one of another version may have more fields or fewer. `name` is that of its variable. Raises
+    `Failure` naming what is wrong with the file."""
     known = {field.name: field for field in dataclasses.fields(Result)}
     absent = {key: "" for key, field in known.items()
               if field.default is field.default_factory is dataclasses.MISSING}

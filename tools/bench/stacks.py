@@ -52,12 +52,7 @@ def _read() -> dict:
 
 
 def all_stacks() -> list:
-    """Returns every stack of the file.
-
-    # Errors
-
-    `Failure` naming what is wrong with the file.
-    """
+    """Returns every stack of the file. Raises `Failure` naming what is wrong with the file."""
     try:
         return [Stack(**values) for values in _read().get("stack", [])]
     except TypeError as error:

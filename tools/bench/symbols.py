@@ -83,9 +83,7 @@ def unpack(pieces: list, kdir: Path, modules) -> Symbols:
     none, the guest has printed them (`phases.sh prepare`), and they are kept. `modules` are those to be
     told from the rest of the kernel even if they are part of it.
 
-    # Errors
-
-    `Failure` if the guest's kernel is not where System.map has it.
+    Raises `Failure` if the guest's kernel is not where System.map has it.
     """
     try:
         text = gzip.decompress(base64.b64decode("".join(pieces))).decode()

@@ -51,12 +51,7 @@ class Turns:
         self._ended = False
 
     def wait(self, number: int) -> None:
-        """Returns when everything before `number` is done.
-
-        # Errors
-
-        `Failure` if the run is being ended.
-        """
+        """Returns when everything before `number` is done. Raises `Failure` if the run is being ended."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or all(entry.number >= number for entry in self._open))
             if self._ended:

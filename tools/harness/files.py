@@ -15,12 +15,8 @@ def key(text: str) -> str:
 
 
 def check_space(place: Path, wanted: int, what: str) -> None:
-    """Checks that a file system has so many gigabytes free.
-
-    # Errors
-
-    `Failure` with `what` needs them.
-    """
+    """Checks that a file system has so many gigabytes free. Raises a `Failure` that names
+    `what` if it has fewer."""
     free = shutil.disk_usage(place).free >> 30
     if free < wanted:
         raise Failure(f"{place}: {free} GB free, {what} needs {wanted}")

@@ -42,9 +42,7 @@ def run(argv, log: Path, what: str, cwd=None, env=None, count=None) -> str:
     `count`, if given, maps the number of lines written so far and the last line to the text
     shown while waiting.
 
-    # Errors
-
-    `CommandFailed` naming `what`, the exit status, the last lines and the log when `argv` fails.
+    Raises `CommandFailed` naming `what`, the exit status, the last lines and the log when `argv` fails.
     """
     argv = [str(a) for a in argv]
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -128,12 +126,8 @@ def output(argv, env=None) -> str:
 
 
 def program(name: str, package: str = "") -> str:
-    """Returns the path of a program, which is in a package that `make setup` installs, if one is named.
-
-    # Errors
-
-    `Failure` if the program is not there.
-    """
+    """Returns the path of a program, which is in a package that `make setup` installs, if one is named. Raises
+    `Failure` if the program is not there."""
     found = shutil.which(name)
     if not found:
         raise Failure(f"{name} is not installed" + (f" (package {package}, or make setup)" if package else ""))

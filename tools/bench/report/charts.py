@@ -195,12 +195,8 @@ def _distribution(axes, subjects: list, case) -> None:
 
 
 def picture(report, path: Path) -> None:
-    """Draws the costs of operations beside the ratios of rates, to be shown without the page.
-
-    # Errors
-
-    `Failure` if the report has neither, or the file's type is not known.
-    """
+    """Draws the costs of operations beside the ratios of rates, to be shown without the page. Raises `Failure` if the
+    report has neither, or the file's type is not known."""
     if path.suffix not in (".svg", ".png"):
         raise Failure(f"{path}: the picture has to be an .svg or .png file")
     model = Model(report)

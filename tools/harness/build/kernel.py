@@ -54,12 +54,7 @@ def directory(variant: str = "", given: str = None) -> Path:
 
 
 def check(asked: str) -> Path:
-    """Checks a build directory the user named and returns it.
-
-    # Errors
-
-    `Failure` naming what is wrong with it.
-    """
+    """Checks a build directory the user named and returns it. Raises `Failure` naming what is wrong with it."""
     kdir = Path(asked).expanduser().resolve()
     if not kdir.is_dir():
         raise Failure(f"KDIR={asked}: no such directory")

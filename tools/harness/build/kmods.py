@@ -34,12 +34,8 @@ def release(kdir: Path) -> str:
 
 
 def image(kdir: Path) -> Path:
-    """Returns the image to boot: the built one, or the one that was installed with the headers.
-
-    # Errors
-
-    `Failure` if there is none.
-    """
+    """Returns the image to boot: the built one, or the one that was installed with the headers. Raises `Failure` if
+    there is none."""
     name = release(kdir)
     places = [kdir / "arch" / "x86" / "boot" / "bzImage", Path(f"/lib/modules/{name}/vmlinuz"),
               Path(f"/boot/vmlinuz-{name}")]

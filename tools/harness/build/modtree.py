@@ -58,12 +58,8 @@ def why_not_ring(kdir: Path, ring: str) -> str:
 
 
 def settle(spec, kdir: Path):
-    """Returns the description of a guest with its ring provider named.
-
-    # Errors
-
-    `Failure` if the kernel cannot have the provider that is asked for.
-    """
+    """Returns the description of a guest with its ring provider named. Raises `Failure` if the kernel cannot have the
+    provider that is asked for."""
     why = why_not_ring(kdir, spec.ring)
     if why:
         raise Failure(f"no ring provider \"{spec.ring}\": {why}")
@@ -98,9 +94,7 @@ def build(kdir: Path, ours, dest: Path, log: Path, ring: str = DEFAULT_RING) -> 
     `ours` is a list of .ko files that go under updates/, where they win over the kernel's own. Of
     the ring providers only `ring` gets in, so that depmod makes the transports depend on it.
 
-    # Errors
-
-    `Failure` if a module is missing, or there is no such provider in `ours` and the kernel.
+    Raises `Failure` if a module is missing, or there is no such provider in `ours` and the kernel.
     """
     omit = omitted(kdir, ring)
     theirs = {name: path for name, path in kmods.taken(kdir, ours).items() if name not in omit}

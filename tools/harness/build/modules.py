@@ -23,12 +23,8 @@ def output_dir(kdir: Path, kunit: bool, variant: str = "") -> Path:
 
 
 def build(kdir: Path, kunit: bool = False, variant: str = "") -> list:
-    """Builds the modules for the kernel in `kdir` and returns the .ko files.
-
-    # Errors
-
-    `Failure` if the kernel cannot have them, or the compilers are not those of the kernel.
-    """
+    """Builds the modules for the kernel in `kdir` and returns the .ko files. Raises `Failure` if the kernel cannot have
+    them, or the compilers are not those of the kernel."""
     if kunit and kconfig.read(kdir / ".config").get("KUNIT", "n") == "n":
         raise Failure(f"{kdir}: the suites need a kernel with CONFIG_KUNIT: build without KUNIT=1")
     out = output_dir(kdir, kunit, variant)
@@ -89,13 +85,8 @@ def _check_rustc(kdir: Path, tools) -> None:
 
 
 def clippy(kdir: Path) -> str:
-    """Compiles the modules, with their suites, by clippy in place of rustc, with the lints of the kernel, and
-    returns what it says.
-
-    # Errors
-
-    `Failure` if there is no clippy of the compiler that built the kernel.
-    """
+    """Compiles the modules, with their suites, by clippy in place of rustc, with the lints of the kernel, and returns
+    what it says. Raises `Failure` if there is no clippy of the compiler that built the kernel."""
     if stock.is_stock(kdir):
         raise Failure("a kernel from packages was built by a compiler of theirs: run this without KERNEL=")
     tools = toolchain.find()

@@ -97,12 +97,8 @@ def _ordered(commands: list) -> list:
 
 
 def _base(kdir: Path) -> dict:
-    """Returns the project that the kernel's own script makes.
-
-    # Errors
-
-    `Failure` if the kernel's build directory has no such script.
-    """
+    """Returns the project that the kernel's own script makes. Raises `Failure` if the kernel's build directory has no
+    such script."""
     if stock.is_stock(kdir) or not list(kdir.glob("source/scripts/generate_rust_analyzer.py")) + list(
             kdir.glob("scripts/generate_rust_analyzer.py")):
         raise Failure(f"{kdir} is of a package, which lacks the kernel's sources for rust-analyzer: "

@@ -42,12 +42,7 @@ def supported(text: str) -> bool:
 
 
 def given(path: str) -> Path:
-    """Checks the tree that KSRC= names and returns it.
-
-    # Errors
-
-    `Failure` naming what is wrong with it.
-    """
+    """Checks the tree that KSRC= names and returns it. Raises `Failure` naming what is wrong with it."""
     tree = Path(path).expanduser().resolve()
     if not tree.is_dir():
         raise Failure(f"KSRC={path}: no such directory")

@@ -48,12 +48,8 @@ _ROOT, BUILD = "root", "build"
 
 
 def asked() -> str:
-    """Returns the KERNEL= of the environment, "" if none is set.
-
-    # Errors
-
-    `Failure` if there is no such kernel, or KDIR= or VARIANT= name another.
-    """
+    """Returns the KERNEL= of the environment, "" if none is set. Raises `Failure` if there is no such kernel, or KDIR=
+    or VARIANT= name another."""
     name = os.environ.get("KERNEL", "")
     if name and name not in KERNELS:
         raise Failure(f"KERNEL={name}: there is no such kernel; there are: {', '.join(KERNELS)}")
@@ -71,9 +67,7 @@ def directory(name: str, newest: bool = False) -> Path:
     One that is there is taken without asking the archive; with `newest` the archive is asked for a
     later one.
 
-    # Errors
-
-    `Unavailable` if packages cannot be fetched; `Failure` if what was made for the kernel does not fit.
+    Raises `Unavailable` if packages cannot be fetched; `Failure` if what was made for the kernel does not fit.
     """
     with lock.only_one(cache() / "stock" / name):
         found = _cached(name)

@@ -42,12 +42,8 @@ def wanted(ring: str, fixed: bool) -> list:
 
 
 def count(kdir, ours: list, pairs: list) -> dict:
-    """Returns (driver, ring) -> name of the work -> instructions in driver, ring and transport.
-
-    # Errors
-
-    `Failure` if a guest did not come to its end, or the kernel complained.
-    """
+    """Returns (driver, ring) -> name of the work -> instructions in driver, ring and transport. Raises `Failure` if a
+    guest did not come to its end, or the kernel complained."""
     chosen = [stack for stack in stacks.all_stacks() if (stack.driver, stack.ring) in pairs]
     notes = _Notes()
     bench = Bench(notes, chosen, True, kdir, ours, "make bench-quick LEGS=cost")

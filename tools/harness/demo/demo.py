@@ -76,12 +76,8 @@ def _check_programs() -> None:
 
 
 def _ring(kdir: Path, asked: str) -> tuple:
-    """Returns who provides the rings, and whether that one is built into the kernel.
-
-    # Errors
-
-    `Failure` if another one was asked for.
-    """
+    """Returns who provides the rings, and whether that one is built into the kernel. Raises `Failure` if another one
+    was asked for."""
     why = modtree.why_not_ring(kdir, asked)
     if why:
         raise Failure(f"RING={asked} cannot be: {why}")

@@ -25,13 +25,8 @@ _BAD = "bad input"
 
 
 def chosen(asked: str) -> list:
-    """Returns the pairs of a release and a leg that some words choose: releases, legs, or both in one
-    word (`trixie:root`).
-
-    # Errors
-
-    `Failure` if a word is none of these.
-    """
+    """Returns the pairs of a release and a leg that some words choose: releases, legs, or both in one word
+    (`trixie:root`). Raises `Failure` if a word is none of these."""
     legs = (*USERS, "bad")
     every = [(suite, leg) for suite in RELEASES for leg in legs]
     words = asked.replace(",", " ").split()

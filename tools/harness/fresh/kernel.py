@@ -19,12 +19,7 @@ _NAME = ("import sys; sys.path.insert(0, 'tools'); from harness.build import ker
 
 def run(machine: Machine, command: str, what: str) -> str:
     """Runs a shell command on a machine that has been set up, with a kernel in its cache. Returns why the command was
-    not run, "" if it was.
-
-    # Errors
-
-    `Failure` if the command fails.
-    """
+    not run, "" if it was. Raises `Failure` if the command fails."""
     binds, env, reason = _found(machine)
     if not reason:
         machine.run(command, what, binds=binds, env=env)

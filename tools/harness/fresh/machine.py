@@ -108,9 +108,7 @@ class Machine:
 
         `prefix` is what root of the machine runs it by.
 
-        # Errors
-
-        `Failure` if the command fails.
+        Raises `Failure` if the command fails.
         """
         words = ["sh", "-c", f"cd {self.tree} && {command}"]
         if self.user != "root":
@@ -165,11 +163,6 @@ def why_not(user: str) -> str:
 
 
 def check_release() -> None:
-    """Checks that roots can be made on this machine.
-
-    # Errors
-
-    `Failure` if they cannot.
-    """
+    """Checks that roots can be made on this machine. Raises `Failure` if they cannot."""
     if not debian.is_debian():
         raise Failure("bare Debian roots are made from the package sources of a Debian machine")

@@ -45,12 +45,8 @@ def _modules(folder: list, node: ast.ImportFrom) -> list:
 
 
 def key(suite: str) -> str:
-    """Returns a text that changes if set-up does something else on a release.
-
-    # Errors
-
-    `Failure` if the lists of packages cannot be fetched.
-    """
+    """Returns a text that changes if set-up does something else on a release. Raises `Failure` if the lists of packages
+    cannot be fetched."""
     log = log_dir() / f"fresh-{suite}.log"
     return _digest([*(path.read_text() for path in code()), *_packages(suite, log)])
 

@@ -12,12 +12,7 @@ _TIMEOUT = 20
 
 
 def connect(path, reason: str, alive=lambda: True) -> socket.socket:
-    """Connects to a socket that QEMU opens soon, if it is alive.
-
-    # Errors
-
-    `Failure` with the reason if it does not.
-    """
+    """Connects to a socket that QEMU opens soon, if it is alive. Raises `Failure` with the reason if it does not."""
     end, connection = time.monotonic() + _TIMEOUT, socket.socket(socket.AF_UNIX)
     while True:
         try:
@@ -54,12 +49,7 @@ class Qmp:
         return reply
 
     def command(self, name: str, **arguments):
-        """Executes `name` and returns its value.
-
-        # Errors
-
-        `Failure` with QEMU's description if the command fails.
-        """
+        """Executes `name` and returns its value. Raises `Failure` with QEMU's description if the command fails."""
         reply = self.execute({"execute": name, "arguments": arguments})
         if "error" in reply:
             raise Failure(f"QMP {name}: {reply['error'].get('desc')}")

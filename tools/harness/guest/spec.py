@@ -148,12 +148,8 @@ class Spec:
 
 
 def parse(text: str) -> Spec:
-    """Returns the guest that a JSON text describes.
-
-    # Errors
-
-    `Failure` naming the wrong key or the place where the text is not JSON.
-    """
+    """Returns the guest that a JSON text describes. Raises `Failure` naming the wrong key or the place where the text
+    is not JSON."""
     try:
         return _fill(Spec, json.loads(text))
     except json.JSONDecodeError as error:

@@ -37,12 +37,8 @@ def release() -> tuple:
 
 
 def mirrors() -> tuple:
-    """Returns the URIs of the main archive and of the security archive ("" if not configured).
-
-    # Errors
-
-    `Failure` if apt has no source of this machine's release.
-    """
+    """Returns the URIs of the main archive and of the security archive ("" if not configured). Raises `Failure` if apt
+    has no source of this machine's release."""
     codename = release()[1]
     found = _archives(codename, [])
     if not found[0]:
@@ -125,12 +121,8 @@ class Apt:
                 "DEBIAN_FRONTEND=noninteractive", "apt-get", *_PATIENT]
 
     def update(self, as_root=()) -> None:
-        """Fetches the package lists. `as_root` is what makes a command run as root, if it has to.
-
-        # Errors
-
-        `Failure` if one of them cannot be fetched.
-        """
+        """Fetches the package lists. `as_root` is what makes a command run as root, if it has to. Raises `Failure` if
+        one of them cannot be fetched."""
         try:
             with lock.only_one(self.top / "lists"):
                 run([*as_root, *self.command(), "update", *_STRICT], self.log, "apt-get update")
@@ -138,13 +130,9 @@ class Apt:
             raise Failure(f"the package lists of {self.uris[0]} cannot be fetched: is there a network?\n{failure}")
 
     def download(self, package: str, into: Path) -> Path:
-        """Downloads one package and returns the file, which is whole: it is elsewhere until then.
-        What is there already is not fetched.
-
-        # Errors
-
-        `Failure` if it cannot be fetched. What has come of it is kept, and the next run goes on there.
-        """
+        """Downloads one package and returns the file, which is whole: it is elsewhere until then. What is there already
+        is not fetched. Raises `Failure` if it cannot be fetched. What has come of it is kept, and the next run goes on
+        there."""
         names = []
         # Of the form: 'URI' name size hash
         for line in output(["apt-get", "download", "--print-uris", package], env=self.env()).splitlines():

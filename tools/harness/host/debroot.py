@@ -59,12 +59,8 @@ class Root:
         return cache() / "roots" / f"{self.name}-{self.suite}-{files.key(text)}"
 
     def ensure(self, log: Path) -> Path:
-        """Returns the directory, making it if it is not there.
-
-        # Errors
-
-        `Failure` if there is no network, or Debian lacks a package.
-        """
+        """Returns the directory, making it if it is not there. Raises `Failure` if there is no network, or Debian lacks
+        a package."""
         place = self.place()
         with lock.only_one(place):
             if not place.exists():
@@ -126,9 +122,7 @@ class Root:
         behind it if it cannot be written there. The command sees no more of the machine's
         environment than `env` and its proxies.
 
-        # Errors
-
-        `Failure` naming `what` if the command fails.
+        Raises `Failure` naming `what` if the command fails.
         """
         place = root or self.ensure(log)
         inside = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -41,12 +41,8 @@ def main(_args) -> int:
 
 
 def bring(wanted) -> None:
-    """Installs what is missing of the things that `wanted` lists for a release of Debian.
-
-    # Errors
-
-    `Failure` if something cannot be installed.
-    """
+    """Installs what is missing of the things that `wanted` lists for a release of Debian. Raises `Failure` if something
+    cannot be installed."""
     with lock.only_one(cache() / "setup"):
         major = debian.release()[2] if debian.is_debian() else 0
         absent = _absent(wanted(major))
@@ -78,12 +74,8 @@ def _rows(absent: list, hints: bool = False) -> str:
 
 
 def _as_root() -> list:
-    """Returns the prefix that makes a command run as root.
-
-    # Errors
-
-    `Failure` if there is no sudo, or it does not let this user.
-    """
+    """Returns the prefix that makes a command run as root. Raises `Failure` if there is no sudo, or it does not let
+    this user."""
     if os.geteuid() == 0:
         return []
     if not shutil.which("sudo"):

@@ -106,12 +106,7 @@ def bindgen() -> tuple:
 
 
 def find() -> Toolchain:
-    """Returns the compilers to use.
-
-    # Errors
-
-    `Failure` that lists everything that is missing.
-    """
+    """Returns the compilers to use. Raises a `Failure` that lists everything that is missing."""
     compiler, text = rustc()
     suffix, clang = llvm(text if compiler else "")
     generator, bindgen_text = bindgen()

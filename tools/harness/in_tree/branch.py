@@ -30,12 +30,8 @@ def is_git(tree: Path) -> bool:
 
 
 def to_branch(tree: Path, dest, name: str) -> Path:
-    """Makes or updates branch `name` of a tree, or of a clone of it at `dest`; returns which.
-
-    # Errors
-
-    `Failure` if the tree has changes that are not committed, or if the drivers do not fit it.
-    """
+    """Makes or updates branch `name` of a tree, or of a clone of it at `dest`; returns which. Raises `Failure` if the
+    tree has changes that are not committed, or if the drivers do not fit it."""
     if not dest:
         _check_clean(tree)
         commit(tree, name)

@@ -53,13 +53,8 @@ def parts() -> dict:
 
 
 def patched(read) -> dict:
-    """Returns path -> content of the kernel's files as they have to be; `read(path)` gives them as
-    they are, with our changes or without.
-
-    # Errors
-
-    `Failure` if the changes do not fit the tree.
-    """
+    """Returns path -> content of the kernel's files as they have to be; `read(path)` gives them as they are, with our
+    changes or without. Raises `Failure` if the changes do not fit the tree."""
     with tempfile.TemporaryDirectory(prefix="harness-in-tree-") as scratch:
         for name in PATCHED:
             target = Path(scratch, name)
@@ -91,9 +86,7 @@ def place(tree: Path, base: Path = None) -> int:
     the tree that this one is a copy of, if nobody works in the copy: what is different there is from
     a run that was interrupted.
 
-    # Errors
-
-    `Failure` if files that this put there were changed since.
+    Raises `Failure` if files that this put there were changed since.
     """
     contents = {name: path.read_bytes() for name, path in parts().items()}
     contents |= patched(lambda name: ((base or tree) / name).read_bytes())

@@ -10,12 +10,8 @@ from ..say import Failure
 
 
 def broken(deb: Path, place: Path, log: Path) -> Path:
-    """Returns a package of a later version than `deb` that DKMS cannot build, in `place`.
-
-    # Errors
-
-    `Failure` if `deb` is not a package of modules for DKMS.
-    """
+    """Returns a package of a later version than `deb` that DKMS cannot build, in `place`. Raises `Failure` if `deb` is
+    not a package of modules for DKMS."""
     out = place / "broken.deb"
     if out.exists():
         return out

@@ -37,13 +37,8 @@ def main(args) -> int:
 
 
 def version(given: str = None) -> str:
-    """Returns the version of the package: that of the changelog at a commit with its tag, and one
-    that sorts before it, with date and commit, elsewhere.
-
-    # Errors
-
-    `Failure` if a given version is none that Debian takes.
-    """
+    """Returns the version of the package: that of the changelog at a commit with its tag, and one that sorts before it,
+    with date and commit, elsewhere. Raises `Failure` if a given version is none that Debian takes."""
     if given:
         if not re.fullmatch(r"[0-9][A-Za-z0-9.+~]*", given):
             raise Failure(f"'{given}' is no version of a package: digits, letters and . + ~ only, a digit first")
@@ -59,12 +54,8 @@ def version(given: str = None) -> str:
 
 
 def build(given: str = None, place: Path = OUT / "deb") -> Path:
-    """Returns the package, built anew in `place`, which is emptied first.
-
-    # Errors
-
-    `Failure` if this is no machine to build it on, or if the build or lintian fails.
-    """
+    """Returns the package, built anew in `place`, which is emptied first. Raises `Failure` if this is no machine to
+    build it on, or if the build or lintian fails."""
     if os.uname().machine != "x86_64":
         raise Failure("the package is built on amd64 only, as its kernels are")
     its = version(given)
@@ -102,12 +93,8 @@ def _here() -> bool:
 
 
 def _check_root() -> None:
-    """Checks that this user can make a Debian root.
-
-    # Errors
-
-    `Failure` naming what to install or to set up.
-    """
+    """Checks that this user can make a Debian root. Raises a `Failure` that names what to install or to set
+    up if not."""
     commands = {"mmdebstrap": "mmdebstrap", **({"newuidmap": "uidmap"} if os.geteuid() else {})}
     missing = [package for command, package in commands.items() if not shutil.which(command)]
     if missing:

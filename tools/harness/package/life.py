@@ -26,12 +26,8 @@ _SPACE_GB = 12
 
 
 def run(log: Path) -> None:
-    """Builds two versions of the package and takes them through the script.
-
-    # Errors
-
-    `Failure` naming the tests that failed.
-    """
+    """Builds two versions of the package and takes them through the script. Raises `Failure` naming the tests that
+    failed."""
     place = cache() / "roots" / "package-life"
     archives = cache() / "apt" / "package-trixie"
     (archives / "partial").mkdir(parents=True, exist_ok=True)

@@ -80,12 +80,8 @@ CHAPTERS = [
 
 
 def selection(pattern: str) -> list:
-    """Returns the chapters that match a pattern, with those that they come after.
-
-    # Errors
-
-    `Failure` naming the chapters if none matches.
-    """
+    """Returns the chapters that match a pattern, with those that they come after. Raises `Failure` naming the chapters
+    if none matches."""
     wanted = [part for part in re.split(r"[,\s]+", pattern) if part]
     names = {chapter.name for chapter in CHAPTERS
              if not wanted or any(fnmatch.fnmatch(chapter.name, part) for part in wanted)}

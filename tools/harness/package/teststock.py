@@ -135,12 +135,8 @@ def _progress(step: str, text: str) -> None:
 
 
 def package(given: str) -> Path:
-    """Returns the package to test: the one that is given, or the newest in out/deb.
-
-    # Errors
-
-    `Failure` if there is none.
-    """
+    """Returns the package to test: the one that is given, or the newest in out/deb. Raises `Failure` if there is
+    none."""
     if given:
         path = Path(given).resolve()
         if not path.is_file():

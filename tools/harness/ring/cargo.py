@@ -27,12 +27,8 @@ def find_cargo() -> str:
 
 
 def cargo_test(argv: list, arguments: list, log: Path, env: dict) -> tuple:
-    """Builds and runs tests of the crate. Returns the lines that they printed, and the status.
-
-    # Errors
-
-    `Failure` if they cannot be built.
-    """
+    """Builds and runs tests of the crate. Returns the lines that they printed, and the status. Raises `Failure` if they
+    cannot be built."""
     run_logged([*argv, "--no-run"], log, "Building the tests of the ring", cwd=CRATE, env=env)
     try:
         return run_logged([*argv, "--no-fail-fast", *arguments], log, "Tests of the ring", cwd=CRATE,

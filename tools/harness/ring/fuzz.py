@@ -44,12 +44,8 @@ def run(results: Results, tools: Tools, log: Path) -> None:
 
 
 def arguments(seconds: str, now: int) -> list:
-    """Returns how long and from where to run: `seconds` is what the user asks for, or nothing.
-
-    # Errors
-
-    `Failure` if that is no number.
-    """
+    """Returns how long and from where to run: `seconds` is what the user asks for, or nothing. Raises `Failure` if that
+    is no number."""
     if not seconds:
         return [f"-runs={_RUNS}", f"-max_total_time={_SECONDS}", "-seed=1"]
     if not seconds.isdecimal() or int(seconds) == 0:

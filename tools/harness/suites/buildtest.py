@@ -61,12 +61,8 @@ class _Build:
         shutil.copy(self.kernel / "Module.symvers", self.kdir / "Module.symvers")
 
     def make(self) -> str:
-        """Builds the modules, and returns what make printed.
-
-        # Errors
-
-        `Failure` with the end of that if the build fails.
-        """
+        """Builds the modules, and returns what make printed. Raises `Failure` with the end of that if the build
+        fails."""
         return stock.inside(self.kernel, ["make", "-C", self.kdir, f"M={self.tree}", f"-j{os.cpu_count() or 2}",
                                           "modules"], self.log, "module build")
 

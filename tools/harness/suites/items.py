@@ -121,12 +121,8 @@ class Plugin:
                 self._tell(item, tests)
 
     def _kernel(self, guest, choice: selftest.Choice) -> tuple:
-        """Returns the kernel of a guest, and our modules for it.
-
-        # Errors
-
-        `Failure` if they cannot be built: the same one each time, without another build.
-        """
+        """Returns the kernel of a guest, and our modules for it. Raises `Failure` if they cannot be built: the same one
+        each time, without another build."""
         key = (choice.kernel, choice.family, guest.kernel)
         if key not in self._built:
             try:

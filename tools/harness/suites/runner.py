@@ -10,14 +10,9 @@ from ..say import Failure
 
 
 def run(tests: list, name: str, options, plugin) -> None:
-    """Runs tests with a plugin, and writes JUnit's form of the results to out/<name>.xml. `plugin` returns the
-    plugin, which has `results`, and is called when pytest is there.
-
-    # Errors
-
-    `Failure` if pytest is not there and cannot be installed, runs no test, or fails for a reason that no result has;
-    and the `error` that the plugin has, if any.
-    """
+    """Runs tests with a plugin, and writes JUnit's form of the results to out/<name>.xml. `plugin` returns the plugin,
+    which has `results`, and is called when pytest is there. Raises `Failure` if pytest is not there and cannot be
+    installed, runs no test, or fails for a reason that no result has; and the `error` that the plugin has, if any."""
     setup.bring(needs.unit_needs)
     import pytest  # Only here: it may just have been installed.
     told = plugin()

@@ -137,12 +137,7 @@ def _case(name: str) -> tuple:
 
 
 def script(name: str) -> Path:
-    """Returns the script of a name.
-
-    # Errors
-
-    `Failure` if there is none.
-    """
+    """Returns the script of a name. Raises `Failure` if there is none."""
     return _case(name)[0]
 
 

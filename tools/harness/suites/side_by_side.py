@@ -13,9 +13,7 @@ def run(results: Results, functions: list, weights=None, room: int = 0) -> None:
     With `weights`, one for each function, those that run have no more than `room` together; a heavier
     function runs alone.
 
-    # Errors
-
-    The first that a function raises, when those that had begun have ended. No other begins then.
+    Raises the first error of a function, when those that had begun have ended. No other begins then.
     """
     weights = weights or [0] * len(functions)
     parts = [Results(results.name) for _ in functions]

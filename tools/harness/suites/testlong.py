@@ -110,12 +110,7 @@ def _tree() -> str:
 
 
 def chosen(asked: str) -> list:
-    """Returns the names of the parts to run.
-
-    # Errors
-
-    `Failure` if there is no such part.
-    """
+    """Returns the names of the parts to run. Raises `Failure` if there is no such part."""
     names = asked.replace(",", " ").split()
     unknown = [name for name in names if name not in PARTS]
     if unknown:

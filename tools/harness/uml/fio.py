@@ -72,12 +72,7 @@ class Run:
 
 
 def parse(text: str) -> Run:
-    """Reads fio's json+ report.
-
-    # Errors
-
-    `Failure` if it is none, or if an operation failed.
-    """
+    """Reads fio's json+ report. Raises `Failure` if it is none, or if an operation failed."""
     try:
         job = json.loads(text[text.index("{"):])["jobs"][0]
         parts = [job["read"], job["write"]]
