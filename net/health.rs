@@ -4,7 +4,6 @@
 
 use kernel::{
     fmt,
-    prelude::*,
     sync::atomic::{
         Atomic,
         Full,
