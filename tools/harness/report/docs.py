@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..paths import REPO
 from ..say import Failure, say
-from . import parity
+from . import excerpts, parity
 
 DOCS = REPO / "docs"
 
@@ -94,4 +94,9 @@ def main(_args) -> int:
     draw(SOURCE, PICTURE)
     PARITY.write_text(parity_page())
     say(f"{PARITY.relative_to(REPO)} made")
+    for document in sorted(DOCS.glob("*.md")):
+        text = document.read_text()
+        if (new := excerpts.renewed(text)) != text:
+            document.write_text(new)
+            say(f"{document.relative_to(REPO)}: code renewed")
     return 0
