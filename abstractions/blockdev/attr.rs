@@ -257,10 +257,27 @@ unsafe extern "C" fn store<A: Attribute>(
 
 /// Makes a static group of the [`Attribute`]s of a kind of disk.
 ///
-/// ```ignore
+/// ```
+/// # use blockdev::{attr::{Attribute, Page}, Disk};
+/// # type LocalModule = NoModule;
 /// blockdev::attribute_group! {
-///     /// What a disk of ours has in sysfs.
-///     pub(crate) static ATTRIBUTES: MyDisk = [Serial, CacheType];
+///     /// The attributes of a disk of this driver, besides those that all disks have.
+///     pub(crate) static ATTRIBUTES: MyDisk = [Vendor];
+/// }
+///
+/// /// `vendor`: the name of the vendor.
+/// struct Vendor;
+///
+/// #[vtable]
+/// impl Attribute for Vendor {
+///     type Operations = MyDisk;
+///     const NAME: &'static CStr = c"vendor";
+///     const MODE: u16 = 0o444;
+///
+///     fn show(_disk: &Disk<MyDisk>, page: &mut Page<'_>) -> Result {
+///         page.push(b"rust-virtio\n");
+///         Ok(())
+///     }
 /// }
 /// ```
 #[macro_export]

@@ -185,12 +185,12 @@ pub trait Driver: Sized + 'static {
 
 /// Declares a kernel module that exposes a single virtio driver.
 ///
-/// ```ignore
+/// ```
 /// virtio::module_virtio_driver! {
 ///     type: MyDriver,
 ///     name: "my_driver",
-///     authors: ["..."],
-///     description: "...",
+///     authors: ["The author"],
+///     description: "Virtio driver for a device",
 ///     license: "GPL",
 /// }
 /// ```

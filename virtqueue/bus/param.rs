@@ -295,9 +295,16 @@ pub const fn modinfo<const N: usize>(text: &str) -> [u8; N] {
 /// A value that cannot be parsed, or is out of the optional range, is refused with a message, at
 /// load and through sysfs.
 ///
-/// ```ignore
+/// ```
+/// # virtio::module_virtio_driver! {
+/// #     type: MyDriver,
+/// #     name: "my_driver",
+/// #     authors: ["The author"],
+/// #     description: "Virtio driver for a device",
+/// #     license: "GPL",
+/// # }
 /// virtio::module_param! {
-///     /// At most so many queues, 0 for no limit.
+///     /// The largest number of queues, 0 for no limit.
 ///     static NUM_QUEUES: u32 = 0;
 ///     module: "my_driver",
 ///     name: "num_queues",
@@ -306,7 +313,12 @@ pub const fn modinfo<const N: usize>(text: &str) -> [u8; N] {
 ///     range: 0..=65536,
 /// }
 ///
-/// let limit = NUM_QUEUES.get();
+/// fn limit(queues: u32) -> u32 {
+///     match NUM_QUEUES.get() {
+///         0 => queues,
+///         limit => queues.min(limit),
+///     }
+/// }
 /// ```
 // The module is that of the crate that uses the macro.
 #[allow(clippy::crate_in_macro_def)]

@@ -117,15 +117,23 @@ tuple_request!(A 0, B 1, C 2);
 ///
 /// The driver of a device that takes a code of two bytes and data, and answers with a status:
 ///
-/// ```ignore
+/// ```
+/// # use virtio::Virtqueue;
+/// # const CLASS: u8 = 1;
+/// # const NUMBER: u8 = 0;
+/// # const NO_ANSWER: u8 = 0xff;
 /// type Command = virtio::Message<(KBox<[u8; 2]>, KVec<u8>), u8>;
 ///
-/// let code = KBox::new([CLASS, NUMBER], GFP_KERNEL)?;
-/// queue.add_buf(Command::new((code, data), NO_ANSWER)?)?;
-/// queue.kick();
-/// // ... when the queue's callback was called:
-/// if let Some(used) = queue.get_buf() {
-///     let status = used.buffer().reply();
+/// fn send(queue: &mut Virtqueue<Command>, data: KVec<u8>) -> Result {
+///     let code = KBox::new([CLASS, NUMBER], GFP_KERNEL)?;
+///     queue.add_buf(Command::new((code, data), NO_ANSWER)?)?;
+///     queue.kick();
+///     Ok(())
+/// }
+///
+/// /// Called after the callback of the queue.
+/// fn status(queue: &mut Virtqueue<Command>) -> Option<u8> {
+///     queue.get_buf().map(|used| used.buffer().reply())
 /// }
 /// ```
 pub struct Message<Out, In>(KBox<MessageParts<Out, In>>);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Drivers that would use a wrapper in a way that is not sound, which the compiler has to refuse.
+"""Drivers that would use a wrapper in a way that is not sound, which the compiler has to refuse. Examples in the
+documentation, which it has to accept, are in accepted.py.
 
 Each file of `selftests/refused` is compiled as a driver is, against the crates of a module build.
 The errors have to be those that the file announces, in these lines and no others: a line ends in
@@ -17,6 +18,7 @@ from pathlib import Path
 from ..paths import REPO
 from ..report.tap import Test
 from ..say import Failure, say
+from . import accepted
 
 #: The driver whose command is taken.
 _LIKE = "net/.virtio_net.o.cmd"
@@ -77,25 +79,49 @@ def wrong(wanted: set, output: str, name: str) -> str:
     return "\n".join(said)
 
 
+class Compiler:
+    """The compiler of a module build."""
+
+    #: The folders of crates that files name by `extern crate`.
+    crates = _MORE
+
+    def __init__(self, out: Path):
+        """`out` is the folder of the build.
+
+        # Errors
+
+        `Failure` if no drivers were built there.
+        """
+        self._out = out
+        try:
+            self._env, self._words = command((out / _LIKE).read_text())
+        except OSError as error:
+            raise Failure(str(error))
+
+    def run(self, file: Path) -> subprocess.CompletedProcess:
+        """Compiles a file as a driver. Returns the exit status and the messages, as JSON; the crate is thrown away."""
+        with tempfile.TemporaryDirectory() as top:
+            return subprocess.run(
+                [*self._words, *(f"-L{folder}" for folder in _MORE), "--emit=metadata", "--out-dir", top,
+                 "--error-format=json", str(file)],
+                cwd=self._out, env={**os.environ, **self._env, "RUSTC_BOOTSTRAP": "1"}, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                encoding="utf-8", errors="replace")
+
+
 def run(out: Path) -> list:
-    """Compiles every file against the module build in `out`, and returns the tests."""
+    """Compiles every file and every example against the module build in `out`, and returns the tests."""
     files = sorted((REPO / "selftests/refused").glob("*.rs"))
     try:
-        env, words = command((out / _LIKE).read_text())
-    except (OSError, Failure) as why:
+        rustc = Compiler(out)
+    except Failure as why:
         return [Test("refused", "command", "fail", str(why))]
     say(f"What the compiler has to refuse: {len(files)} drivers")
     tests = []
     for file in files:
-        with tempfile.TemporaryDirectory() as top:
-            done = subprocess.run(
-                [*words, *(f"-L{folder}" for folder in _MORE), "--emit=metadata", "--out-dir", top,
-                 "--error-format=json", str(file)],
-                cwd=out, env={**os.environ, **env, "RUSTC_BOOTSTRAP": "1"}, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                encoding="utf-8", errors="replace")
+        done = rustc.run(file)
         wanted = announced(file.read_text())
         reason = wrong(wanted, done.stdout, file.name) or \
             ("" if done.returncode and wanted else f"it was compiled\n{done.stdout[-2000:]}")
         tests.append(Test("refused", file.stem, "fail" if reason else "pass", reason))
-    return tests
+    return tests + accepted.run(rustc)
