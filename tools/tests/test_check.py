@@ -33,7 +33,7 @@ from harness.suites import selftest
         "By the type invariants, the queue is valid.", "As above; there is room for `n` addresses.",
         "By the safety requirements, `ptr` is writable.", "The queue is valid.",
         "By the type invariants:\n    // the memory is mapped.",
-        "By the safety requirements of `new`, nobody\n    // else has the queue.")
+        "By the safety requirements of `new`, no other\n    // thread has the queue.")
 ] + [
     ("pronoun", line) for line in (
         "/// It was carried out.", "/// They are on.", "/// Ends that. Waits for readers.",
@@ -52,6 +52,13 @@ from harness.suites import selftest
 ] + [
     ("", line) for line in (
         "// The thread who polls.", "// Whoever polls.", "// A caller\n// who waits.", "// whose lock it is")
+] + [
+    ("vague", line) for line in (
+        "// Nobody knows.", "/// Adds for somebody.", "// It waits, meanwhile.", "/* Not any more. */",
+        "// No one waits.", "//! The first.\n//! Not used any\n// anymore.")
+] + [
+    ("", line) for line in (
+        "// Calls `nobody`.", "/// ```\n/// meanwhile();\n/// ```", "let x; // nobody", "// Many more.", "f(\"nobody\");")
 ])
 def test_comments(kind, text):
     assert [found for _, found in language.findings(text)] == ([kind] if kind else [])

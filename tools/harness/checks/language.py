@@ -17,7 +17,7 @@ KINDS = {
     "long": f"a comment line has more than {COLUMNS} columns: wrap it",
     "safety": "a SAFETY comment only refers to something: say what holds, and why",
     "pronoun": "the first sentence of a doc comment has only a pronoun: name the thing",
-    "vague": "nobody, meanwhile or any more in a document: name the thing, the time; write \"no longer\"",
+    "vague": "nobody, somebody, meanwhile or any more: name the thread, the thing, the time; write \"no longer\"",
     "who": "a \"who\" without a noun: say which thread, caller, reader",
 }
 
@@ -68,6 +68,8 @@ def findings(text: str) -> list:
              if re.match(r"\s*(//|/?\*)", line) and len(line.expandtabs(8)) > COLUMNS]
     for comment in comments(text):
         found += _who(comment)
+        found += [(comment.line + i, "vague") for i, text in enumerate(_without_code(comment.texts))
+                  for _ in _VAGUE.finditer(_without_names(text))]
         if comment.is_doc():
             found += _questions(comment)
             if _is_pronoun(_first_sentence(comment)):
@@ -78,7 +80,7 @@ def findings(text: str) -> list:
 
 
 #: Words that leave open whom or which time a sentence is about.
-_VAGUE = re.compile(r"\b(?:nobody|no one|meanwhile|any ?more)\b", re.I)
+_VAGUE = re.compile(r"\b(?:nobody|somebody|no one|someone|meanwhile|any ?more)\b", re.I)
 
 
 def document_findings(text: str) -> list:
@@ -86,7 +88,7 @@ def document_findings(text: str) -> list:
 
     Code is left out, and with it the names of tests.
     """
-    lines = [re.sub(r"`[^`]*`", "x", line) for line in _without_code(text.split("\n"))]
+    lines = [_without_names(line) for line in _without_code(text.split("\n"))]
     # A table has no sentences that go on in the next line.
     found = [finding for number, line in enumerate(lines, 1) if line.startswith("|")
              for cell in line.split("|") for finding in _who(Comment("", number, [cell.strip()]))]
@@ -111,6 +113,10 @@ def _without_code(texts: list) -> list:
         out.append("" if fence or fenced else text)
         fenced ^= fence
     return out
+
+
+def _without_names(line: str) -> str:
+    return re.sub(r"`[^`]*`", "x", line)
 
 
 #: Before it there is no noun that "who" could mean.

@@ -71,7 +71,7 @@ impl Ring for CRing {
     #[inline(always)]
     fn add3(&mut self, token: usize) {
         // The ring wants no null.
-        // SAFETY: The queue exists, and nobody else uses it.
+        // SAFETY: The queue exists, and only the caller uses it.
         if unsafe { rb_add3(self.0, (token + 1) as *mut c_void) } != 0 {
             panic!("full");
         }
@@ -79,7 +79,7 @@ impl Ring for CRing {
 
     #[inline(always)]
     fn add1(&mut self, token: usize) {
-        // SAFETY: The queue exists, and nobody else uses it.
+        // SAFETY: The queue exists, and only the caller uses it.
         if unsafe { rb_add1(self.0, (token + 1) as *mut c_void) } != 0 {
             panic!("full");
         }
@@ -87,33 +87,33 @@ impl Ring for CRing {
 
     #[inline(always)]
     fn kick(&mut self) -> bool {
-        // SAFETY: The queue exists, and nobody else uses it.
+        // SAFETY: The queue exists, and only the caller uses it.
         unsafe { rb_kick_prepare(self.0) }
     }
 
     #[inline(always)]
     fn get(&mut self) -> Option<usize> {
         let mut len = 0;
-        // SAFETY: The queue exists, and nobody else uses it.
+        // SAFETY: The queue exists, and only the caller uses it.
         let token = unsafe { rb_get(self.0, &mut len) };
         (!token.is_null()).then(|| token as usize - 1)
     }
 
     #[inline(always)]
     fn disable_cb(&mut self) {
-        // SAFETY: The queue exists, and nobody else uses it.
+        // SAFETY: The queue exists, and only the caller uses it.
         unsafe { rb_disable_cb(self.0) };
     }
 
     #[inline(always)]
     fn enable_cb(&mut self) -> bool {
-        // SAFETY: The queue exists, and nobody else uses it.
+        // SAFETY: The queue exists, and only the caller uses it.
         unsafe { rb_enable_cb(self.0) }
     }
 
     #[inline(always)]
     fn interrupt(&mut self) -> bool {
-        // SAFETY: The queue exists, and nobody else uses it.
+        // SAFETY: The queue exists, and only the caller uses it.
         unsafe { rb_interrupt(self.0) }
     }
 }

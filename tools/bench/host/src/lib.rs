@@ -59,7 +59,7 @@ pub trait Ring {
     fn get(&mut self) -> Option<usize>;
     /// Callbacks off. What has no notion of it does nothing.
     fn disable_cb(&mut self) {}
-    /// Callbacks on. Whether nothing was used meanwhile.
+    /// Callbacks on. Returns whether the caller may sleep: no buffer was used before they were on.
     fn enable_cb(&mut self) -> bool {
         true
     }

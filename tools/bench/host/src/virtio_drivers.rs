@@ -124,7 +124,7 @@ impl Ring for Other {
     #[inline(always)]
     fn add3(&mut self, _: usize) {
         self.three = true;
-        // SAFETY: The memory is never given back, and nobody touches it.
+        // SAFETY: The memory is never freed, and no other code uses it.
         let added = unsafe {
             self.queue.add(
                 &[from_raw_parts(self.header, 16)],
@@ -140,7 +140,7 @@ impl Ring for Other {
     #[inline(always)]
     fn add1(&mut self, _: usize) {
         self.three = false;
-        // SAFETY: The memory is never given back, and nobody touches it.
+        // SAFETY: The memory is never freed, and no other code uses it.
         let added = unsafe {
             let data = from_raw_parts_mut(self.data, DATA as usize);
             self.queue.add(&[], &mut [data])
