@@ -133,11 +133,11 @@ def missing(path: str, place: str) -> str:
     return "" if any(re.search(rf"\bfn {function}\b", part) for part in parts) else "there is no such function"
 
 
-def _is_defined(file: str, name: str) -> bool:
-    """Returns whether a file in virtqueue/ defines a function, a macro or a type."""
-    if "::" not in name and re.search(rf"\b(?:struct|enum|trait|type) {name}\b", (_QUEUES / file).read_text()):
+def _is_defined(top: Path, file: str, name: str) -> bool:
+    """Returns whether a file below `top` defines a function, a macro or a type."""
+    if "::" not in name and re.search(rf"\b(?:struct|enum|trait|type) {name}\b", (top / file).read_text()):
         return True
-    return not missing(f"virtqueue/{file}", name)
+    return not missing(str((top / file).relative_to(REPO)), name)
 
 
 def test_every_function_of_the_life_of_a_packet_is_in_its_file():
@@ -163,16 +163,24 @@ def test_a_place_that_is_not_there_is_noticed(path, kind, function, there):
     assert (missing(path, f"{kind}::{function}" if kind else function) == "") == there
 
 
-def test_names_of_the_glossary_are_in_their_files():
-    rows = [line.split("|")[2:4] for line in _README.split("| C | Rust | file |")[1].splitlines()
-            if line.startswith("| ")]
+@pytest.mark.parametrize("document, top", [(_QUEUES / "README.md", _QUEUES), (docs.DOCS / "glossary.md", REPO)],
+                         ids=["virtqueue", "drivers"])
+def test_names_of_the_glossary_are_in_their_files(document, top):
+    tables = document.read_text().split("| C | Rust | file |\n|---|---|---|\n")[1:]
+    rows = [row.split("|")[2:4] for table in tables for row in table.split("\n\n")[0].splitlines()]
     assert len(rows) > 40
     for names, files in rows:
         files = re.findall(r"`([^`]+)`", files)
         names = re.findall(r"`([A-Z_a-z:]+!?)`", names.split(" (")[0])
         assert files and names, (files, names)
         for name in names:
-            assert any(_is_defined(file, name) for file in files), (name, files)
+            assert any(_is_defined(top, file, name) for file in files), (name, files)
+
+
+def test_names_that_are_not_there_are_noticed():
+    assert _is_defined(REPO, "net/nic.rs", "Nic") and _is_defined(_QUEUES, "queue/ops.rs", "with_queue!")
+    for name in ("Nics", "Nic::nothing", "nic!"):
+        assert not _is_defined(REPO, "net/nic.rs", name), name
 
 
 def test_every_folder_of_the_virtqueue_is_described():
