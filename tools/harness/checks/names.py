@@ -40,6 +40,11 @@ def exists(full_name: str) -> bool:
     return suite.startswith("ring/") and _in_ring(suite.removeprefix("ring/"), name)
 
 
+def is_suite(name: str) -> bool:
+    """Returns whether the sources have a KUnit suite or a guest selftest of a name."""
+    return name in _kunit() or _script(name) is not None
+
+
 def _script(suite: str):
     """Returns the guest selftest of a name, None if there is none."""
     try:

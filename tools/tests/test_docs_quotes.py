@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Messages of the kernel log that documents quote: the drivers print them, and the kernel prints such a prefix."""
+"""Documents quote messages of the kernel log, which the drivers print, with the prefix that the kernel prints. They
+name tests, which there are."""
 
 import re
 
 import pytest
 
-from harness.checks import places
+from harness.checks import names, places
 from harness.paths import REPO
 from harness.report import docs
 
@@ -50,3 +51,19 @@ def test_lines_of_the_log_that_are_shown():
     ("a queue is broken: started again", False), ("queue 1: queue disabled", False), ("", False)])
 def test_a_message_that_is_not_printed_is_noticed(message, printed):
     assert is_printed(message) == printed
+
+
+#: In backticks: a KUnit suite, which has a longer name than any module, or a guest selftest.
+_SUITE = re.compile(r"`(rust_virtio_(?:blk|net|ring|queue|bus|hostile)_\w+|(?:blk|net|ring|dropin)/[a-z-]+)(?::([^`]+))?`")
+
+
+@pytest.mark.parametrize("document", ["devices", "debugging", "drop-in", "recovery", "write-a-driver"])
+def test_tests_that_are_named(document):
+    found = _SUITE.findall((docs.DOCS / f"{document}.md").read_text())
+    assert [suite for suite, case in found
+            if not (names.exists(f"{suite}:{case}") if case else names.is_suite(suite))] == []
+
+
+def test_a_test_that_is_not_there_is_noticed():
+    assert names.is_suite("rust_virtio_net_tx") and names.is_suite("blk/remove")
+    assert not names.is_suite("rust_virtio_net_txs") and not names.is_suite("blk/removed")
