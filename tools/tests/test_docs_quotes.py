@@ -54,7 +54,8 @@ def test_a_message_that_is_not_printed_is_noticed(message, printed):
 
 
 #: In backticks: a KUnit suite, which has a longer name than any module, or a guest selftest.
-_SUITE = re.compile(r"`(rust_virtio_(?:blk|net|ring|queue|bus|hostile)_\w+|(?:blk|net|ring|dropin)/[a-z-]+)(?::([^`]+))?`")
+_SUITE = re.compile(r"`(rust_virtio_(?:blk|net|ring|queue|bus|hostile)_\w+|(?:blk|net|ring|dropin)/[a-z-]+)"
+                    r"(?::([^`]+))?`")
 
 
 @pytest.mark.parametrize("document", ["devices", "debugging", "drop-in", "recovery", "write-a-driver"])
