@@ -58,7 +58,8 @@ from harness.suites import selftest
         "// No one waits.", "//! The first.\n//! Not used any\n// anymore.")
 ] + [
     ("", line) for line in (
-        "// Calls `nobody`.", "/// ```\n/// meanwhile();\n/// ```", "let x; // nobody", "// Many more.", "f(\"nobody\");")
+        "// Calls `nobody`.", "/// ```\n/// meanwhile();\n/// ```", "let x; // nobody", "// Many more.",
+        "f(\"nobody\");")
 ])
 def test_comments(kind, text):
     assert [found for _, found in language.findings(text)] == ([kind] if kind else [])
