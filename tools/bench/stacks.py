@@ -2,6 +2,7 @@
 """The stacks that are compared: pairs of drivers and ring providers in tools/bench/stacks.toml."""
 
 import dataclasses
+import functools
 
 import tomllib
 
@@ -59,6 +60,7 @@ def all_stacks() -> list:
         raise Failure(f"{FILE}: {error}")
 
 
+@functools.lru_cache
 def layers() -> dict:
     """Returns module -> layer ("driver", "ring" or "transport")."""
     return {module: layer for layer, modules in _read().get("layers", {}).items()
