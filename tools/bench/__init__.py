@@ -70,7 +70,7 @@ def main(args) -> int:
     base = results.load(args.base, "BASE=") if args.base else None
     if render.asked(args):
         return render.main(args, base)
-    parts = _parts(args)
+    parts = _names(args.only, PARTS, "part of the benchmark") or list(QUICK if args.quick else PARTS)
     kdir = kernel.directory()
     kernel.check_guest(kdir)
     ours = modules.build(kdir)
@@ -87,23 +87,19 @@ def main(args) -> int:
     return _finish(report, base, time.monotonic() - start)
 
 
-def _parts(args) -> list:
-    wanted = args.only.replace(",", " ").split()
-    wrong = sorted(set(wanted) - set(PARTS))
+def _names(text: str, known: list, what: str) -> list:
+    """Returns the names in what the user asked for, all of which have to be known."""
+    names = text.replace(",", " ").split()
+    wrong = sorted(set(names) - set(known))
     if wrong:
-        raise Failure(f"no such part of the benchmark: {', '.join(wrong)}; there are: "
-                      f"{', '.join(PARTS)}")
-    return wanted or list(QUICK if args.quick else PARTS)
+        raise Failure(f"no such {what}: {', '.join(wrong)}; there are: {', '.join(known)}")
+    return names
 
 
 def _stacks(wanted: str, ours: list, report) -> list:
     """Returns the stacks to compare; those whose modules were not built are left out."""
     every = stacks.all_stacks()
-    names = [name for name in wanted.replace(",", " ").split() if name]
-    wrong = sorted(set(names) - {stack.name for stack in every})
-    if wrong:
-        raise Failure(f"no stack {', '.join(wrong)}; there are: "
-                      f"{', '.join(stack.name for stack in every)}")
+    names = _names(wanted, [stack.name for stack in every], "stack")
     built = {path.stem for path in ours}
     chosen = []
     for stack in every:

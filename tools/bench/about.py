@@ -26,13 +26,13 @@ def collect(kdir: Path, stacks: list, before: dict = None) -> dict:
         "commit": _commit(),
         **_kernel(kdir),
         "accelerator": f"{accel.chosen()} ({accel.reason()})",
-        "qemu": _first(output(["qemu-system-x86_64", "--version"])),
+        "qemu": output(["qemu-system-x86_64", "--version"]).partition("\n")[0],
         "compilers": toolchain.find().identity.split("|"),
         "machine": _machine(),
         "host kernel": platform.release(),
-        "cpu": _cpu(),
+        "cpu": _told("/proc/cpuinfo", r"model name\s*:\s*(.*)") or platform.processor(),
         "cpus": len(os.sched_getaffinity(0)),
-        "memory_mb": _memory(),
+        "memory_mb": int(_told("/proc/meminfo", r"MemTotal:\s*(\d+)") or 0) // 1024,
         "stacks": [dataclasses.asdict(stack) for stack in stacks],
         "added to": _earlier(before) if before else [],
     }
@@ -64,26 +64,17 @@ def _machine() -> str:
             told.append(Path("/sys/class/dmi/id", name).read_text().strip())
         except OSError:
             continue
-    if re.search(r"^flags\s*:.*\bhypervisor\b", Path("/proc/cpuinfo").read_text(), re.M):
+    if _told("/proc/cpuinfo", r"flags\s*:.*\b(hypervisor)\b"):
         told.append("itself a virtual machine")
     return ", ".join(part for part in (platform.machine(), *told) if part)
 
 
-def _first(text: str) -> str:
-    return text.splitlines()[0] if text else ""
-
-
 def _commit() -> str:
     """Returns the commit the drivers were built from, with a mark if the tree was changed."""
-    found = output(["git", "-C", REPO, "describe", "--always", "--dirty", "--abbrev=12"])
-    return found.strip()
+    return output(["git", "-C", REPO, "describe", "--always", "--dirty", "--abbrev=12"]).strip()
 
 
-def _cpu() -> str:
-    found = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
-    return found.group(1) if found else platform.processor()
-
-
-def _memory() -> int:
-    found = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
-    return int(found.group(1)) // 1024 if found else 0
+def _told(path: str, pattern: str) -> str:
+    """Returns what a line of a file of the kernel says, "" if there is none."""
+    found = re.search(pattern, Path(path).read_text())
+    return found.group(1) if found else ""
