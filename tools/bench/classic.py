@@ -50,13 +50,21 @@ def _card(first):
                                net="e1000")
 
 
+def _plan(part: str, what: str, amount: int, rounds: int, **more) -> Plan:
+    """Returns the plan to move an amount of data each way; `more` are other fields."""
+    return Plan(part, {f"{what}-{way}": _command(way, what, amount) for way in WAYS}, rounds,
+                {"vcpus": 1, "net": [Nic(dhcp=False), Nic(model="e1000", dhcp=False)]},
+                ["classic.sh", "throughput-net.sh"], prepare="sh /run/harness/job/throughput-net.sh serve", **more)
+
+
+def _command(way: str, what: str, amount: int):
+    return lambda stack: f"sh /run/harness/job/classic.sh {stack.net} {way} {what} {amount}"
+
+
 def _streams(bench, busy: str) -> Rounds:
-    plan = Plan(
-        "classic", {f"stream-{way}": _command(way, "stream", 2) for way in WAYS},
-        ratio.ROUNDS if bench.quick else ratio.MANY, _guest(), ["classic.sh", "throughput-net.sh"],
-        prepare="sh /run/harness/job/throughput-net.sh serve", host=[_offer_exits])
-    rounds = Rounds(bench, plan)
-    plan.finished = lambda name: _add(bench, rounds, name.removeprefix("stream-"), busy)
+    rounds = Rounds(bench, _plan(
+        "classic", "stream", 2, ratio.ROUNDS if bench.quick else ratio.MANY, host=_offer_exits,
+        finished=lambda rounds, name: _add(bench, rounds, name.removeprefix("stream-"), busy)))
     rounds.run()
     return rounds
 
@@ -69,22 +77,11 @@ def _counts(bench, streams, busy: str) -> None:
         for number, found in exits.read(rundir, bench.kdir).items():
             rounds.sample(rounds.entry(number - 1), {"total": exits.total(found), "kinds": found})
 
-    rounds = Rounds(bench, Plan(
-        "classic-exits", {f"count-{way}": _command(way, "count", _AMOUNT) for way in WAYS},
-        _COUNTS, _guest(), ["classic.sh", "throughput-net.sh"],
-        prepare="sh /run/harness/job/throughput-net.sh serve", files=exits.files(),
-        spec=exits.prepare, ended=ended))
+    rounds = Rounds(bench, _plan("classic-exits", "count", _AMOUNT, _COUNTS, files=exits.files(),
+                                 spec=exits.prepare, ended=ended))
     rounds.run()
     for way in WAYS:
         _add_counts(bench, streams, rounds, way, busy)
-
-
-def _guest() -> dict:
-    return {"vcpus": 1, "net": [Nic(dhcp=False), Nic(model="e1000", dhcp=False)]}
-
-
-def _command(way: str, what: str, amount: int):
-    return lambda stack: f"sh /run/harness/job/classic.sh {stack.net} {way} {what} {amount}"
 
 
 def _offer_exits(guest) -> None:
@@ -105,8 +102,8 @@ def kvm_exits(rundir: Path, top: Path = _DEBUGFS) -> str:
 
 
 def _any(bench, rounds, field: str) -> bool:
-    return any(value is not None for stack in bench.stacks for way in WAYS
-               for value in rounds.samples(f"stream-{way}", stack.name, field))
+    return any(samples.known(rounds.samples(f"stream-{way}", stack.name, field))
+               for stack in bench.stacks for way in WAYS)
 
 
 def _result(bench, stack, way: str, metric: str, unit: str, note: str):
@@ -124,12 +121,12 @@ def _add(bench, rounds, way: str, busy: str) -> None:
         if metric == "exits" and not _any(bench, rounds, field):
             continue
         found = rounds.by_stack(f"stream-{way}", field)
-        card = statistics.median([v for v in found[bench.stacks[0].name] if v is not None] or [0])
+        card = statistics.median(samples.known(found[bench.stacks[0].name]) or [0])
         note = {"exits": "Exits as KVM counts them in debugfs.",
                 "throughput": "Back end: TAP, without vhost."}.get(metric, "") + busy
 
         def make(stack, metric=metric, unit=unit, note=note, found=found, card=card):
-            mine = [v for v in found[stack.name] if v is not None]
+            mine = samples.known(found[stack.name])
             beside = f"{statistics.median(mine) / card:.2f} of the e1000's. " \
                 if mine and card and stack is not bench.stacks[0] else ""
             return _result(bench, stack, way, metric, unit, (beside + note).strip())
@@ -154,10 +151,9 @@ def _add_counts(bench, streams, counted, way: str, busy: str) -> None:
     for stack in bench.stacks:
         second = _result(bench, stack, way, "exits", "exits/s", "Exits per MB, counted in an emulated guest with the "
                        f"plugin, times the MB/s of the guest without it.{busy}")
-        mine = [value for value in found[stack.name] if value is not None]
-        speeds = [rate / 8 for rate in rates[stack.name] if rate is not None]
+        mine, speeds = samples.known(found[stack.name]), samples.known(rates[stack.name])
         if mine and speeds:
-            samples.fill(second, [statistics.median(mine) * speed for speed in speeds])
+            samples.fill(second, [statistics.median(mine) * speed / 8 for speed in speeds])
         bench.report.add(second)
 
 

@@ -59,7 +59,7 @@ class Lane:
         guest = Guest(self._spec(), self._rounds.bench.kdir, self._rounds.bench.ours,
                       f"bench-{self._plan.part}-{self._group[0].ring}",
                       actions={"turn": self._turn})
-        guest.prepare += self._plan.host
+        guest.prepare.append(self._plan.host)
         say(f"  guest of {self._names()}; logs: {guest.rundir}")
         files = {name: SCRIPTS / name
                  for name in ["devices.sh", "prepare.sh", "turn.sh", *self._plan.scripts]}
@@ -71,8 +71,8 @@ class Lane:
     def _steps(self, entries: list) -> list:
         """Returns the guest's steps: one to get ready, then one for each measurement."""
         stacks = {stack.name: stack for stack in self._group}
-        modules = list(dict.fromkeys(m for stack in self._group for m in stack.modules))
-        ready = f"sh /run/harness/job/prepare.sh {' '.join([*modules, *self._plan.modules])}"
+        modules = dict.fromkeys(module for stack in self._group for module in stack.modules)
+        ready = f"sh /run/harness/job/prepare.sh {' '.join(modules)}"
         if self._plan.prepare:
             ready += f" && {self._plan.prepare}"
         return [("prepare", ready)] + [

@@ -5,7 +5,6 @@ from harness.guest.spec import Disk, Nic
 
 from . import ratio, samples, sizes
 from .rounds import Plan, Rounds
-from .stacks import BASELINE
 
 TITLE = "Memory"
 
@@ -26,12 +25,19 @@ def run(bench) -> None:
     sizes.run(bench)
     if bench.quick:
         return
-    tasks = {"modules": _modules(bench), "blk": _command("blk"), "net": _command("net")}
-    plan = Plan("memory", tasks, ratio.ROUNDS, guest(), ["memory.sh", "memory-modules.sh"])
-    rounds = Rounds(bench, plan)
-    plan.finished = lambda name: _loaded(bench, rounds) if name == "modules" else \
-        _add(bench, rounds, name)
-    rounds.run()
+    files = sizes.files(bench)
+    needed = {stack.name: sizes.closure(stack, files) for stack in bench.stacks}
+
+    def finished(rounds, name: str) -> None:
+        if name == "modules":
+            _add_loaded(bench, rounds, needed)
+        else:
+            _add(bench, rounds, name)
+
+    tasks = {"modules": lambda stack: f"sh /run/harness/job/memory-modules.sh {' '.join(needed[stack.name])}",
+             "blk": _command("blk"), "net": _command("net")}
+    Rounds(bench, Plan("memory", tasks, ratio.ROUNDS, guest(), ["memory.sh", "memory-modules.sh"],
+                       finished=finished)).run()
 
 
 def guest() -> dict:
@@ -44,29 +50,12 @@ def guest() -> dict:
                     for queues, entries in shapes]}
 
 
-def _modules(bench):
-    files = sizes.files(bench)
-    return lambda stack: ("sh /run/harness/job/memory-modules.sh "
-                          + " ".join(sizes.closure(stack, files)))
-
-
-def _loaded(bench, rounds) -> None:
-    """Adds what the modules of a stack take once they are loaded."""
-    files = sizes.files(bench)
-    needed = {stack.name: sizes.closure(stack, files) for stack in bench.stacks}
-    found = {name: [rounds.samples("modules", name, module)[0] for module in modules]
+def _add_loaded(bench, rounds, needed: dict) -> None:
+    """Adds what the modules of a stack take once they are loaded; `needed` is its name -> modules."""
+    found = {name: [(module, "", rounds.samples("modules", name, module)[0]) for module in modules]
              for name, modules in needed.items()}
-    for stack in bench.stacks:
-        values = found[stack.name]
-        made = samples.result(bench, "memory", stack, "modules-loaded", "memory", "bytes", layout="",
-                            note="Whole pages, with the symbol tables that the kernel keeps.")
-        samples.fill(made, [None if None in values else sum(values)])
-        if made.value:
-            made.breakdown = [{"layer": bench.layer(module), "module": module, "function": "", "value": value}
-                          for module, value in zip(needed[stack.name], values)]
-        if made.value and stack.name != BASELINE and None not in found.get(BASELINE, [None]):
-            made.ratio = ratio.exact(made.value, sum(found[BASELINE]))
-        bench.report.add(made)
+    sizes.add(bench, "modules-loaded", found,
+              lambda stack: "Whole pages, with the symbol tables that the kernel keeps.")
 
 
 def _first(kind: str, shape: tuple) -> str:

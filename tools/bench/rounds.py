@@ -35,8 +35,6 @@ class Plan:
     guest: dict
     #: Files of tools/bench/guest that the guest gets.
     scripts: list
-    #: Modules that the guest loads besides those of the stacks.
-    modules: list = dataclasses.field(default_factory=list)
     #: A command line that runs once before all tasks; it succeeds or nothing is measured.
     prepare: str = ""
     #: More files for the guest: name -> path.
@@ -44,11 +42,11 @@ class Plan:
     #: Returns the guest's Spec with further changes.
     spec: Callable = lambda spec: spec
     #: Called with the guest before QEMU starts.
-    host: list = dataclasses.field(default_factory=list)
+    host: Callable = lambda guest: None
     #: Called with the Rounds and the run directory when a guest has ended.
     ended: Callable = lambda rounds, rundir: None
-    #: Called with a task's name when all its rounds are over.
-    finished: Callable = lambda name: None
+    #: Called with the Rounds and a task's name when all rounds of the task are over.
+    finished: Callable = lambda rounds, name: None
 
 
 class Rounds:
@@ -57,8 +55,7 @@ class Rounds:
     def __init__(self, bench, plan: Plan):
         self.bench = bench
         self.plan = plan
-        self._entries = order(list(plan.tasks),
-                              [stack.name for stack in bench.stacks], plan.rounds)
+        self._entries = order(list(plan.tasks), [stack.name for stack in bench.stacks], plan.rounds)
         self.turns = Turns(self._entries)
         self._samples = {}
         self._skipped = set()
@@ -91,8 +88,7 @@ class Rounds:
 
     def _together(self, groups: list) -> None:
         """Runs a guest for each ring provider, all at once, each idle when it is not its turn."""
-        threads = [threading.Thread(target=self._lane, args=(group,), daemon=True)
-                   for group in groups]
+        threads = [threading.Thread(target=self._lane, args=(group,), daemon=True) for group in groups]
         for thread in threads:
             thread.start()
         try:
@@ -145,4 +141,4 @@ class Rounds:
         with self._lock:
             for task in self.plan.tasks:
                 if task in over - self._skipped:
-                    self.plan.finished(task)
+                    self.plan.finished(self, task)

@@ -41,9 +41,14 @@ def add(report, stacks: list, samples: dict, make, more_is_better: bool = False)
         report.add(made)
 
 
+def known(values: list) -> list:
+    """Returns the values of the rounds that gave one."""
+    return [value for value in values if value is not None]
+
+
 def fill(made: Result, samples: list, against: list = None, more_is_better: bool = False) -> None:
     """Sets value, spread, samples and ratio; `against` are the samples of the baseline in the same rounds."""
-    made.samples = [sample for sample in samples if sample is not None]
+    made.samples = known(samples)
     if not made.samples:
         made.note = f"No round gave a figure. {made.note}".strip()
         return

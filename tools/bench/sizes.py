@@ -21,11 +21,15 @@ _GONE = (".init", ".modinfo", "__versions")
 def run(bench) -> None:
     """Adds a result for each stack and kind, and one for all kinds, broken down by module."""
     paths = files(bench)
-    found = {stack.name: {name: sections(paths[name]) for name in closure(stack, paths)}
-             for stack in bench.stacks}
+    found = {stack.name: {name: sections(paths[name]) for name in closure(stack, paths)} for stack in bench.stacks}
+
+    def note(stack) -> str:
+        others = [module for module in found[stack.name] if module not in stack.modules]
+        return (f"Sections that stay after loading, of {', '.join(stack.modules)} and what they need: "
+                f"{', '.join(others)}.")
+
     for kind in (*KINDS, "all"):
-        for stack in bench.stacks:
-            _add(bench, stack, found, kind)
+        add(bench, f"modules-{kind}", {name: parts(sizes, kind) for name, sizes in found.items()}, note, accel="host")
 
 
 def files(bench) -> dict:
@@ -79,19 +83,30 @@ def count(entries: list) -> dict:
     return sizes
 
 
-def total(sizes: dict, kind: str) -> int:
-    """Sums modules up, for one kind or for "all"."""
-    return sum(size[name] for size in sizes.values() for name in KINDS if kind in (name, "all"))
+def parts(sizes: dict, kind: str) -> list:
+    """Returns (module, kind, bytes) of modules, for one kind or for "all"."""
+    return [(module, name, size[name]) for module, size in sizes.items() for name in KINDS if kind in (name, "all")]
 
 
-def _add(bench, stack, found: dict, kind: str) -> None:
-    sizes = found[stack.name]
-    made = samples.result(bench, "memory", stack, f"modules-{kind}", "memory", "bytes", layout="", accel="host",
-                        value=total(sizes, kind), samples=[total(sizes, kind)],
-                        note=f"Sections that stay after loading, of {', '.join(stack.modules)} and what they need: "
-                             f"{', '.join(module for module in sizes if module not in stack.modules)}.")
-    made.breakdown = [{"layer": bench.layer(module), "module": module, "function": name, "value": size[name]}
-                  for module, size in sizes.items() for name in KINDS if kind in (name, "all")]
-    if BASELINE in found and stack.name != BASELINE:
-        made.ratio = ratio.exact(made.value, total(found[BASELINE], kind))
-    bench.report.add(made)
+def total(found: list) -> int:
+    """Sums up what `parts` returns, None if some of it is not known."""
+    known = samples.known([size for *_, size in found])
+    return sum(known) if len(known) == len(found) else None
+
+
+def add(bench, workload: str, found: dict, note, **more) -> None:
+    """Adds a result for each stack: the sum of its parts, and how that compares with the baseline.
+
+    `found` is the stack's name -> (module, kind, bytes), with None for bytes that are not known, and
+    `note(stack)` what to say of it.
+    """
+    totals = {name: total(mine) for name, mine in found.items()}
+    for stack in bench.stacks:
+        made = samples.result(bench, "memory", stack, workload, "memory", "bytes", layout="", note=note(stack), **more)
+        samples.fill(made, [totals[stack.name]])
+        if made.value is not None:
+            made.breakdown = [{"layer": bench.layer(module), "module": module, "function": kind, "value": size}
+                              for module, kind, size in found[stack.name]]
+            if stack.name != BASELINE and totals.get(BASELINE):
+                made.ratio = ratio.exact(made.value, totals[BASELINE])
+        bench.report.add(made)

@@ -17,10 +17,8 @@ _BACKEND = {"blk": "Back end: QEMU's null device.", "net": "Back end: TAP, witho
 
 def run(bench) -> None:
     """Measures every workload on every stack, in rounds, in a guest for each processor count."""
-    loads = _possible(bench, [load for load in workloads.every()
-                              if load.quick or not bench.quick])
-    kernel = kmods.image(bench.kdir)
-    seconds = 2 if accel.choose(kernel) == "kvm" and not bench.quick else 1
+    loads = _possible(bench, [load for load in workloads.every() if load.quick or not bench.quick])
+    seconds = 2 if accel.choose(kmods.image(bench.kdir)) == "kvm" and not bench.quick else 1
     busy = samples.otherwise_busy()
     for vcpus in sorted({load.vcpus for load in loads}):
         _guest(bench, vcpus, [load for load in loads if load.vcpus == vcpus], seconds, busy)
@@ -29,13 +27,11 @@ def run(bench) -> None:
 def _guest(bench, vcpus: int, loads: list, seconds: int, busy: str) -> None:
     """Measures what is done in one guest."""
     by_task = {load.task: load for load in loads}
-    tasks = {load.task: _command(load, seconds) for load in loads}
-    plan = Plan("throughput", tasks, ratio.ROUNDS if bench.quick else ratio.MANY,
-                workloads.guest(vcpus), _SCRIPTS,
-                prepare="sh /run/harness/job/throughput-net.sh serve")
-    rounds = Rounds(bench, plan)
-    plan.finished = lambda name: _add(bench, rounds, by_task[name], busy)
-    rounds.run()
+    Rounds(bench, Plan(
+        "throughput", {load.task: _command(load, seconds) for load in loads},
+        ratio.ROUNDS if bench.quick else ratio.MANY, workloads.guest(vcpus), _SCRIPTS,
+        prepare="sh /run/harness/job/throughput-net.sh serve",
+        finished=lambda rounds, name: _add(bench, rounds, by_task[name], busy))).run()
 
 
 def _command(load, seconds: int):
@@ -56,8 +52,10 @@ def _add(bench, rounds, load, busy: str) -> None:
     """Adds the results of a workload."""
     for figure in load.figures:
         def make(stack, figure=figure):
-            made = samples.result(bench, "throughput", stack, load.name, figure.metric, figure.unit,
-                                device=f"virtio-{load.kind}-pci", options=_options(load), note=_note(load) + busy)
+            made = samples.result(
+                bench, "throughput", stack, load.name, figure.metric, figure.unit, device=f"virtio-{load.kind}-pci",
+                options={"indirect": True, "event_idx": True, "iommu": False, "vcpus": load.vcpus,
+                         "queues": load.queues}, note=_note(load) + busy)
             if figure.metric == "latency_p50":
                 made.cdf = samples.distribution(rounds.samples(load.task, stack.name, "bins"))
             return made
@@ -66,13 +64,7 @@ def _add(bench, rounds, load, busy: str) -> None:
                     figure.more_is_better)
 
 
-def _options(load) -> dict:
-    return {"indirect": True, "event_idx": True, "iommu": False, "vcpus": load.vcpus,
-            "queues": load.queues}
-
-
 def _note(load) -> str:
     cpus = len(os.sched_getaffinity(0))
-    few = f" The host has {cpus} CPUs for the {load.vcpus} of the guest." \
-        if cpus < load.vcpus else ""
+    few = f" The host has {cpus} CPUs for the {load.vcpus} of the guest." if cpus < load.vcpus else ""
     return _BACKEND[load.kind] + few
