@@ -53,9 +53,14 @@ def exact(ours: float, base: float, tolerance: float = 0) -> dict:
     return {"value": value, "low": value, "high": value, "samples": [value], "verdict": verdict}
 
 
+def quotient(value: float, base: float) -> float:
+    """Returns a figure in terms of another, which may be 0."""
+    return value / base if base else math.inf if value else 1.0
+
+
 def counted(result, base) -> dict:
     """Compares the counts of two results."""
-    value = result.value / base.value if base.value else math.inf if result.value else 1.0
+    value = quotient(result.value, base.value)
     noise = max(result.spread or 0, base.spread or 0)
     single = result.metric not in _STEADY and min(len(result.samples), len(base.samples)) < 2
     few = result.metric in EVENTS and abs(result.value - base.value) < EVENT

@@ -14,9 +14,14 @@ from pathlib import Path
 
 from harness.say import Failure, say, warn
 
-METRICS = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "throughput",
-           "latency_p50", "latency_p99", "memory", "time_host",
-           "time_driver_ring")
+#: Metric -> its name in a sentence.
+METRICS = {
+    "instr_driver_ring": "driver and ring instructions",
+    "instr_guest": "whole guest instructions",
+    "kicks": "kicks", "irqs": "interrupts", "exits": "exits",
+    "throughput": "throughput", "latency_p50": "median latency", "latency_p99": "99 % latency",
+    "memory": "memory", "time_host": "time", "time_driver_ring": "driver and ring time",
+}
 LAYOUTS = ("split", "packed", "split-in-order", "packed-in-order", "")
 
 #: Results are written once in so many seconds: there can be a thousand of them.

@@ -18,16 +18,12 @@ from .stacks import BASELINE
 BUSY = 0.1
 
 
-def rerun(bench, part: str) -> str:
-    """Returns the command that measures a part again."""
-    return bench.command if "LEGS=" in bench.command else f"{bench.command} LEGS={part}"
-
-
 def result(bench, part: str, stack, workload: str, metric: str, unit: str, **more) -> Result:
     """Returns a result of a stack without a figure yet; `more` are other fields."""
+    again = bench.command if "LEGS=" in bench.command else f"{bench.command} LEGS={part}"
     return Result(**{"workload": workload, "device": "", "driver": stack.driver, "ring": stack.ring,
-                   "layout": "split", "accel": accel.chosen(), "metric": metric, "unit": unit,
-                   "command": rerun(bench, part), **more})
+                     "layout": "split", "accel": accel.chosen(), "metric": metric, "unit": unit,
+                     "command": again, **more})
 
 
 def add(report, stacks: list, samples: dict, make, more_is_better: bool = False) -> None:

@@ -11,7 +11,7 @@ from harness.say import Failure
 
 from .. import ratio
 from . import words
-from .model import MORE, Model, layers
+from .model import MORE, Case, Model, layers
 from .summary import MAIN
 
 #: Said without the library.
@@ -57,22 +57,22 @@ class Page:
         self._count = 0
 
     def bars(self, cases: list, title: str, stacked: bool = False) -> str:
-        """Returns a group of bars for each case; "" if there is nothing to draw with."""
+        """Returns a group of bars for each case."""
         found = rows(self._model, cases, lambda case, subject: case.value(subject) is not None)
-        return self._draw(_bars, found, title, stacked) if found else ""
+        return self._draw(_bars, found, title, stacked)
 
     def ratios(self, cases: list, title: str, more_is_better: bool) -> str:
         """Returns dots with whiskers around 1."""
-        found = rows(self._model, cases, lambda case, subject: case.against(subject))
-        return self._draw(_ratios, found, title, more_is_better) if found else ""
+        return self._draw(_ratios, rows(self._model, cases, Case.against), title, more_is_better)
 
     def distribution(self, case) -> str:
-        """Returns the cumulative distribution of a case's latencies, "" if there is none."""
+        """Returns the cumulative distribution of a case's latencies."""
         subjects = [subject for subject in self._model.among([case]) if case.results[subject.key].cdf]
-        return self._draw(_distribution, subjects, case) if subjects else ""
+        return self._draw(_distribution, subjects, case)
 
     def _draw(self, draw, content: list, *arguments) -> str:
-        if not available():
+        """Returns a chart, "" if there is nothing to draw, or nothing to draw with."""
+        if not content or not available():
             return ""
         self._count += 1
         height = 2.5 if draw is _distribution else _ROW * len(content) + _REST
@@ -205,9 +205,8 @@ def picture(report, path: Path) -> None:
     halves = [half for half in (
         (_bars, rows(model, model.headlines(model.of(MAIN)), lambda case, subject: case.value(subject) is not None),
          "What one operation costs", "guest instructions per operation (less is better)"),
-        (_ratios, rows(model, [case for case in rates if case in surest], lambda case, subject: case.against(subject)),
-         "Throughput beside the baseline",
-         "throughput, ratio to the baseline (more is better)")) if half[1]]
+        (_ratios, rows(model, [case for case in rates if case in surest], Case.against),
+         "Throughput beside the baseline", "throughput, ratio to the baseline (more is better)")) if half[1]]
     if not halves:
         raise Failure(f"{report.path} has nothing to draw: no costs and no ratios")
     most = max(len(shown) for _, shown, _, _ in halves)

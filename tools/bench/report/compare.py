@@ -30,7 +30,7 @@ class Change:
     @property
     def quotient(self) -> float:
         """Returns the new figure in terms of the old one."""
-        return self.after / self.before if self.before else float("inf") if self.after else 1.0
+        return ratio.quotient(self.after, self.before)
 
 
 def changes(report, base) -> tuple:

@@ -1,18 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Numbers and names as text, the same in the table, the page and the charts."""
 
-#: The names of metrics in a sentence.
-METRICS = {
-    "instr_driver_ring": "driver and ring instructions",
-    "instr_guest": "whole guest instructions",
-    "kicks": "kicks", "irqs": "interrupts", "exits": "exits",
-    "throughput": "throughput", "latency_p50": "median latency", "latency_p99": "99 % latency",
-    "memory": "memory", "time_host": "time", "time_driver_ring": "driver and ring time",
-}
+from ..results import METRICS
 
 #: The names of accelerators.
-ACCELS = {"tcg": "TCG (emulated processor)", "kvm": "KVM", "uml": "User-mode Linux, native",
-          "host": "on the host"}
+ACCELS = {"tcg": "TCG (emulated processor)", "kvm": "KVM", "uml": "User-mode Linux, native", "host": "on the host"}
 
 
 def metric(name: str) -> str:
@@ -61,8 +53,7 @@ def change(ratio: float) -> str:
 
 def factor(ratio: float) -> str:
     """Returns a ratio as a factor."""
-    return "inf" if ratio == float("inf") else f"{ratio:.3f}" if 0.9 < ratio < 1.1 else \
-        f"{ratio:.2f}"
+    return f"{ratio:.3f}" if 0.9 < ratio < 1.1 else f"{ratio:.2f}"
 
 
 def join(names: list) -> str:
