@@ -3,6 +3,7 @@
 
 import pytest
 
+from harness.checks import places
 from harness.suites import kunit
 
 LOG = """\
@@ -24,3 +25,15 @@ test:     # broken.rs:72: expected 1, got 0
 def test_lines_about_a_case(case, lines):
     found = kunit._near(LOG, case)
     assert found[:len(lines)] == lines and bool(found) == bool(lines)
+
+
+@pytest.mark.parametrize("path", [path for path in places.rust() if "kunit_tests(" in path.read_text()
+                                  and path.relative_to(places.REPO).parts[0] != "selftests"],
+                         ids=lambda path: str(path.relative_to(places.REPO)))
+def test_suites_of_a_product_file_are_compiled_for_tests_only(path):
+    gate = "#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]\n"
+    if path.name == "tests.rs":
+        assert any(f"{gate}mod tests;\n" in root.read_text() for root in path.parent.glob("*.rs"))
+    else:
+        text = path.read_text()
+        assert text.count(gate) >= text.count("kunit_tests(")

@@ -202,6 +202,7 @@ impl Drop for WeakDevice {
     }
 }
 
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 #[kernel::prelude::kunit_tests(rust_virtio_weak_device)]
 mod tests {
     use super::*;
