@@ -38,13 +38,13 @@ pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8
     let allmulti = dev.is_allmulti();
     [
         warn_refusal(nic.ctrl.set_promisc(dev, promisc), || {
-            dev.warn(fmt!("Failed to {}able promisc mode.\n", on_off(promisc)));
+            dev.dev_warn(fmt!("Failed to {}able promisc mode.\n", on_off(promisc)));
         }),
         warn_refusal(nic.ctrl.set_allmulti(dev, allmulti), || {
-            dev.warn(fmt!("Failed to {}able allmulti mode.\n", on_off(allmulti)));
+            dev.dev_warn(fmt!("Failed to {}able allmulti mode.\n", on_off(allmulti)));
         }),
         warn_refusal(nic.ctrl.set_mac_table(dev, unicast, multicast), || {
-            dev.warn(fmt!("Failed to set MAC filter table.\n"));
+            dev.dev_warn(fmt!("Failed to set MAC filter table.\n"));
         }),
     ]
     .into_iter()
@@ -104,7 +104,7 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
         Ok(()) => Ok(()),
         Err(e) if e == ENOMEM => Err(e),
         Err(e) => {
-            dev.warn(fmt!("Failed to add VLAN ID {}.\n", vid));
+            dev.dev_warn(fmt!("Failed to add VLAN ID {}.\n", vid));
             dev.data().pending.failed(dev, Setting::Vlans, e);
             Ok(())
         }
@@ -124,7 +124,7 @@ pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
         Ok(()) => Ok(()),
         Err(e) if e == ENOMEM => Err(e),
         Err(_) => {
-            dev.warn(fmt!("Failed to kill VLAN ID {}.\n", vid));
+            dev.dev_warn(fmt!("Failed to kill VLAN ID {}.\n", vid));
             Ok(())
         }
     }
@@ -181,7 +181,7 @@ pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>, sent: &mut usize, rtnl: &mut 
         }
     });
     if refused != 0 {
-        dev.warn(fmt!("Failed to add {} VLAN IDs.\n", refused));
+        dev.dev_warn(fmt!("Failed to add {} VLAN IDs.\n", refused));
     }
     ret
 }

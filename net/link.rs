@@ -100,7 +100,7 @@ pub(crate) fn announce(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     }
     dev.notify_peers(rtnl);
     if nic.ctrl.ack_announce(dev).is_err() {
-        dev.warn(fmt!("Failed to ack link announce.\n"));
+        dev.dev_warn(fmt!("Failed to ack link announce.\n"));
     }
 }
 

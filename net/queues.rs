@@ -224,7 +224,7 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
     nic.ctrl
         .set_pairs(dev, u16::try_from(pairs)?)
         .inspect_err(|_| {
-            dev.warn(fmt!("Fail to set num of queue pairs to {}\n", pairs));
+            dev.dev_warn(fmt!("Fail to set num of queue pairs to {}\n", pairs));
         })?;
     nic.current_pairs.store(pairs, Relaxed);
     if dev.is_up() {

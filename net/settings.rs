@@ -139,5 +139,5 @@ pub(crate) fn send_offloads(dev: &Device<Nic<'_>>, on: Features) -> Result {
     let offloads = features::guest_offloads(&nic.negotiated.features, on.has(Features::GRO_HW));
     nic.ctrl
         .set_guest_offloads(dev, offloads)
-        .inspect_err(|_| dev.warn(fmt!("Fail to set guest offload.\n")))
+        .inspect_err(|_| dev.dev_warn(fmt!("Fail to set guest offload.\n")))
 }

@@ -29,7 +29,7 @@ pub(crate) fn handle(dev: &Device<Nic<'_>>, queue: usize) {
         return;
     };
     pair.counters.tx.timeouts.add_shared(1);
-    dev.error(fmt!(
+    dev.netdev_err(fmt!(
         "TX timeout on queue: {}, sq: output.{}, vq: {:#x}, name: output.{}, {} usecs ago\n",
         queue,
         queue,

@@ -96,31 +96,31 @@ impl<T: Operations> Device<T> {
     }
 
     /// Logs a warning about the interface (C: `dev_warn(&dev->dev, ...)`). Any context.
-    pub fn warn(&self, message: fmt::Arguments<'_>) {
+    pub fn dev_warn(&self, message: fmt::Arguments<'_>) {
         let message = core::ptr::from_ref(&message).cast();
-        // SAFETY: The device is valid (type invariant); C only reads the message of Rust.
-        unsafe { bindings::rust_netdev_warn(self.as_raw(), message) };
+        // SAFETY: The device is valid (type invariant). C only prints the message, by Rust's `%pA`.
+        unsafe { bindings::rust_dev_warn(self.as_raw(), message) };
     }
 
     /// Logs an error of the interface (C: `netdev_err`). Any context.
-    pub fn error(&self, message: fmt::Arguments<'_>) {
+    pub fn netdev_err(&self, message: fmt::Arguments<'_>) {
         let message = core::ptr::from_ref(&message).cast();
-        // SAFETY: The device is valid (type invariant); C only reads the message of Rust.
+        // SAFETY: The device is valid (type invariant). C only prints the message, by Rust's `%pA`.
         unsafe { bindings::rust_netdev_err(self.as_raw(), message) };
     }
 
-    /// Prints a warning with the name of the interface, C `netdev_warn`. Any context.
+    /// Logs a warning with the name of the interface (C: `netdev_warn`). Any context.
     pub fn netdev_warn(&self, message: fmt::Arguments<'_>) {
         let message = core::ptr::from_ref(&message).cast();
         // SAFETY: The device is valid (type invariant). C only prints the message, by Rust's `%pA`.
-        unsafe { bindings::rust_netdev_netdev_warn(self.as_raw(), message) };
+        unsafe { bindings::rust_netdev_warn(self.as_raw(), message) };
     }
 
-    /// Prints a message with the name of the interface, C `netdev_info`. Any context.
+    /// Logs a message with the name of the interface (C: `netdev_info`). Any context.
     pub fn netdev_info(&self, message: fmt::Arguments<'_>) {
         let message = core::ptr::from_ref(&message).cast();
         // SAFETY: The device is valid (type invariant). C only prints the message, by Rust's `%pA`.
-        unsafe { bindings::rust_netdev_netdev_info(self.as_raw(), message) };
+        unsafe { bindings::rust_netdev_info(self.as_raw(), message) };
     }
 
     /// Returns the features that are on.

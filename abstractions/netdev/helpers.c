@@ -58,7 +58,7 @@ void rust_helper_rust_netdev_name(const struct net_device *dev, char *to, size_t
 }
 
 /* Messages about an interface, formatted by Rust. */
-void rust_helper_rust_netdev_warn(const struct net_device *dev, const void *message)
+void rust_helper_rust_dev_warn(const struct net_device *dev, const void *message)
 {
 	dev_warn(&dev->dev, "%pA", message);
 }
@@ -68,12 +68,12 @@ void rust_helper_rust_netdev_err(const struct net_device *dev, const void *messa
 	netdev_err(dev, "%pA", message);
 }
 
-void rust_helper_rust_netdev_netdev_warn(const struct net_device *dev, const void *message)
+void rust_helper_rust_netdev_warn(const struct net_device *dev, const void *message)
 {
 	netdev_warn(dev, "%pA", message);
 }
 
-void rust_helper_rust_netdev_netdev_info(const struct net_device *dev, const void *message)
+void rust_helper_rust_netdev_info(const struct net_device *dev, const void *message)
 {
 	netdev_info(dev, "%pA", message);
 }

@@ -33,10 +33,10 @@ void rust_helper_netdev_set_ops(struct net_device *dev, struct device *parent,
 void rust_helper_netdev_set_rx_queue_group(struct net_device *dev,
 					   const struct attribute_group *group);
 void rust_helper_rust_netdev_name(const struct net_device *dev, char *to, size_t size);
-void rust_helper_rust_netdev_warn(const struct net_device *dev, const void *message);
+void rust_helper_rust_dev_warn(const struct net_device *dev, const void *message);
 void rust_helper_rust_netdev_err(const struct net_device *dev, const void *message);
-void rust_helper_rust_netdev_netdev_warn(const struct net_device *dev, const void *message);
-void rust_helper_rust_netdev_netdev_info(const struct net_device *dev, const void *message);
+void rust_helper_rust_netdev_warn(const struct net_device *dev, const void *message);
+void rust_helper_rust_netdev_info(const struct net_device *dev, const void *message);
 unsigned int rust_helper_netdev_flags(const struct net_device *dev);
 void rust_helper_netdev_add_priv_flags(struct net_device *dev, u32 flags);
 netdev_features_t rust_helper_netdev_features(const struct net_device *dev);
