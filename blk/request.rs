@@ -121,7 +121,7 @@ fn take_status_slow(command: &mut BlkCommand, status: Status) -> Status {
     status
 }
 
-/// Returns a request that could not be added to the block layer, with a status.
+/// Gives a request, which could not be added to the ring, back to the block layer, with a status.
 #[cold]
 pub(crate) fn reject(mut rq: Request<Blk>, status: Status) -> Rejected<Blk> {
     rq.data_mut().drop_ranges();

@@ -52,8 +52,8 @@ pub(crate) fn fail_device(dev: &Device<Nic<'_>>, failure: Failure, rtnl: &mut Rt
     detach_interface(dev, rtnl);
     dev.data().vdev.reset();
     queues::drop_queues(dev, rtnl);
-    dev.error(fmt!(
-        "{}: given up, no traffic until it is bound again, wakes up or is reset\n",
+    dev.netdev_err(fmt!(
+        "{}: given up, no traffic until it is bound again, wakes up or its function is reset\n",
         failure
     ));
 }

@@ -11,8 +11,8 @@ mod stopped;
 
 pub(crate) use self::stopped::{
     link_up,
-    stuck, //
-    wake_stopped,
+    stuck,
+    wake_stopped, //
 };
 
 use crate::{
@@ -307,7 +307,7 @@ fn add_failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
         nic.health.report(stack.dev(), Failure::QueueBroken);
     }
     if ratelimit() {
-        stack.dev().warn(fmt!(
+        stack.dev().dev_warn(fmt!(
             "Unexpected TXQ ({}) queue failure: {}\n",
             stack.index(),
             e.to_errno()

@@ -41,7 +41,7 @@ pub(crate) const QUEUE_BROKEN: &CStr = c"the queue is broken";
 
 /// The end of the message about a device that reports more bytes than a buffer has room for,
 /// on either ring.
-pub(crate) const WRONG_LENGTH: &CStr = c"such lengths are not used";
+pub(crate) const WRONG_LENGTH: &CStr = c"such lengths are cut";
 
 /// All layouts: split and packed, in any order and in order, with their features.
 const RINGS: [&[u32]; 12] = [

@@ -87,8 +87,8 @@ pub trait QueueOps<T: Buffer> {
     /// callbacks, and repeats until no used buffer is left. Returns whether the queue is broken.
     fn drain(&mut self, take: impl FnMut(Used<T>)) -> bool;
 
-    /// Makes the added buffers available to the device, if the add has not done so (C ring), and
-    /// returns whether the device wants a notification.
+    /// Makes the added buffers available to the device, and returns whether the device wants a
+    /// notification. On the C ring, the add itself makes a buffer available.
     ///
     /// One full barrier. Needs the exclusion that [`QueueOps::add_buf`] needs.
     fn kick_prepare(&mut self) -> bool;

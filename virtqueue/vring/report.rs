@@ -62,7 +62,7 @@ pub fn is_wrong_length(vdev: Virtio, writable_len: u32) -> bool {
 pub fn log_length(vdev: Virtio, queue: u32, claimed: u32, writable_len: u32) {
     dev_warn!(
         vdev.dev(),
-        "queue {}: device reports {} bytes written to a buffer of {}; such lengths are not used (reported once)\n",
+        "queue {}: device reports {} bytes written to a buffer of {}; such lengths are cut (reported once)\n",
         queue,
         claimed,
         writable_len

@@ -229,9 +229,7 @@ impl Restarts {
         self.last.store(now + delay, Relaxed);
         Some(Delta::from_nanos(delay))
     }
-}
 
-impl Restarts {
     /// Returns whether the restart that was counted last is the first in a row.
     pub fn is_first(&self) -> bool {
         self.count.load(Relaxed) == 1

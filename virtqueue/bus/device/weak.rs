@@ -40,8 +40,9 @@ pub struct WeakDevice {
 struct Entry {
     #[pin]
     dev: Mutex<Option<Target>>,
-    /// The number of values of [`WeakDevice`] that share this entry.
-    owners: Atomic<i32>,
+    /// The number of values of [`WeakDevice`] that share this entry. Forgotten values stay in the
+    /// count, which has 64 bits so that they cannot make it wrap.
+    owners: Atomic<i64>,
 }
 
 /// The device of a weak reference.
