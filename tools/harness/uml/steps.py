@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs the steps of a job in User-mode Linux, with the outcome that a guest of QEMU would have."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def run(kdir: Path, ours: list, steps: list, name: str, allow=()) -> tuple:
     """Boots, runs `steps`, a list of `(name, command line)`, and returns the outcome and the lines
     of the kernel log. Modules are found by `modprobe -d "$HARNESS_TREE"`; `allow` is as in `Spec`."""
     rundir = OUT / "run" / f"{time.strftime('%H%M%S')}-{name}"
-    rundir.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(rundir, ignore_errors=True)
+    rundir.mkdir(parents=True)
     say(f"Logs: {rundir}")
     tree = rundir / "modules"
     modtree.build(kdir, ours, tree, rundir / "host.log")
