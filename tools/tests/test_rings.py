@@ -9,8 +9,8 @@ from unittest import mock
 import pytest
 
 from harness.build import modtree
-from harness.guest import qemu, spec
-from harness.guest.machine import Outcome
+from harness.guest import qemu, spec, stall
+from harness.guest.machine import Outcome, Step
 from harness.guest.spec import Spec
 from harness.guest.transport import LAYOUTS, TRANSPORTS
 from harness.say import Failure
@@ -135,6 +135,22 @@ def test_a_long_script_has_the_time_and_is_told_how_much_to_do(monkeypatch):
         steps, options = guest.run.call_args
         assert f"$(({600 if seconds == 3600 else seconds} * HARNESS_PATIENCE))" in steps[0][0][1]
         assert (options["limit"], options["env"]["HARNESS_ROUNDS"]) == (seconds, "7")
+
+
+def test_scripts_left_over_stay_in_one_thread(monkeypatch):
+    booted, names = [], ["blk/io", "blk/limits", "blk/remove"]
+
+    def boot(left, _kdir, _ours, wanted):
+        # The first is let down before a script, and each other one dies in its first script.
+        booted.append((list(left), wanted.accel))
+        steps = [Step(left[0], ["ok 1 - a", "1..1"], None, 0)] if booted[1:] else []
+        return Outcome(Path("none"), steps, error="ended")
+
+    monkeypatch.setattr(selftest, "_boot", boot)
+    monkeypatch.setattr(selftest.stall, "reason", lambda _: "idle")
+    monkeypatch.setattr(selftest.stall, "warn", mock.Mock())
+    selftest.run_guest(mock.Mock(), Spec(), names, Path(), [], "")
+    assert booted == [(names, ""), *((names[number:], stall.SINGLE) for number in range(3))]
 
 
 def test_every_description_is_right():

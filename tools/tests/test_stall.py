@@ -38,7 +38,9 @@ def test_the_reason_to_run_a_guest_again(files, outcome, reason, tmp_path, write
 
 
 @pytest.mark.parametrize("let_down, allowed, accelerators", [
-    (0, True, [""]), (1, True, ["", stall.SINGLE]), (2, True, ["", stall.SINGLE]), (1, False, [""])])
+    (0, True, [""]), (1, True, ["", stall.SINGLE]), (2, True, ["", stall.SINGLE]), (1, False, [""]),
+    # One that is in one thread already.
+    (1, True, [stall.SINGLE])])
 def test_a_guest_is_run_again_once(let_down, allowed, accelerators, tmp_path, monkeypatch):
     booted, results = [], Results("x")
 
@@ -47,7 +49,7 @@ def test_a_guest_is_run_again_once(let_down, allowed, accelerators, tmp_path, mo
         return types.SimpleNamespace(rundir=tmp_path, number=len(booted))
 
     monkeypatch.setattr(stall, "reason", lambda outcome: "idle" if outcome.number <= let_down else "")
-    outcome = stall.run(results, "kunit", Spec(), boot, lambda _: allowed)
-    assert (booted, outcome.number) == (accelerators, len(accelerators))
+    outcome, wanted = stall.run(results, "kunit", Spec(accel=accelerators[0]), boot, lambda _: allowed)
+    assert (booted, outcome.number, wanted.accel) == (accelerators, len(accelerators), accelerators[-1])
     assert [(test.full_name(), test.result) for test in results.tests] == (
         [("harness:kunit run again", "skip")] * (len(accelerators) - 1))

@@ -5,7 +5,7 @@ Under TCG an emulated processor now and then misses the timer it sleeps for: the
 processor that is idle and yet has not answered, and says itself that this may be no stall ("false
 positive?"), or the guest stops while it boots, before a driver is loaded. Or one processor runs while
 another maps a device anew, and QEMU trips over its own tables. Such a guest is run again, once, with all
-its processors in one thread, and the results say so. Anything else, and the same a second time, counts.
+its processors in one thread, and the results say so. Anything else, and the same in one thread, counts.
 """
 
 import dataclasses
@@ -39,14 +39,16 @@ def _read(log) -> str:
     return log.read_text(errors="replace") if log.exists() else ""
 
 
-def run(results: Results, name: str, wanted, boot, allowed=lambda _outcome: True):
+def run(results: Results, name: str, wanted, boot, allowed=lambda _outcome: True) -> tuple:
     """Runs a guest by `boot(wanted)`, which returns the outcome; and again, with a note in the results, if the
-    emulation let it down and `allowed(outcome)`."""
+    emulation let it down, not all its processors were in one thread, and `allowed(outcome)`. Returns the last
+    outcome, and the description of its guest."""
     outcome = boot(wanted)
-    why = reason(outcome)
+    why = "" if wanted.accel == SINGLE else reason(outcome)
     if not why or not allowed(outcome):
-        return outcome
+        return outcome, wanted
     warn(f"an emulated processor missed its timer, running {name} again: {why}")
     results.add([Test("harness", f"{name} run again", "skip",
                       f"the emulation let it down: {why}; log: {outcome.rundir}/console.log")])
-    return boot(dataclasses.replace(wanted, accel=SINGLE))
+    single = dataclasses.replace(wanted, accel=SINGLE)
+    return boot(single), single

@@ -93,7 +93,8 @@ class Story:
             return guest.run(steps, files=files, on_line=_progress)
 
         # What a step has done to the disk cannot be done again.
-        outcome = stall.run(self.results, f"stock/{chapter.name}", wanted, boot, lambda outcome: not outcome.steps)
+        outcome, _ = stall.run(self.results, f"stock/{chapter.name}", wanted, boot,
+                               lambda outcome: not outcome.steps)
         say(f"  {chapter.name}: {outcome.seconds:.0f} s, of them "
             + ", ".join(f"{step.name.rpartition('/')[2]} {step.seconds:.0f}" for step in outcome.steps))
         return self._tests(chapter, outcome, disk, [name for name, _ in steps]), outcome.error

@@ -81,8 +81,8 @@ def _in_qemu(results: Results, kdir, ours: list, ring: str, steps: list, suites:
         say(f"Logs: {guests[-1].rundir}")
         return guests[-1].run(steps)
 
-    outcome = stall.run(results, "kunit", spec.Spec(family="none", root="initramfs", ring=ring, allow=EXPECTED,
-                                                    cmdline=_cmdline(kdir, suites)), boot)
+    wanted = spec.Spec(family="none", root="initramfs", ring=ring, allow=EXPECTED, cmdline=_cmdline(kdir, suites))
+    outcome, _ = stall.run(results, "kunit", wanted, boot)
     return outcome, guests[-1].console.messages()
 
 
