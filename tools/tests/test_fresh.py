@@ -111,6 +111,14 @@ def test_steps_after_a_failure_are_skipped():
     assert [test.result for test in made.tests] == ["fail"] + ["skip"] * 4
 
 
+@pytest.mark.parametrize("reason, last", [("", "pass"), ("no kernel", "skip")])
+def test_steps_without_a_kernel_are_skipped_with_the_reason(reason, last, monkeypatch):
+    machine, made = mock.Mock(suite="bookworm", user="root"), Results("fresh")
+    monkeypatch.setattr(fresh.kernel, "_found", lambda _: ([], {}, reason))
+    fresh._steps(made, machine)
+    assert [(test.result, test.reason) for test in made.tests] == [("pass", "")] * 3 + [(last, reason)] * 2
+
+
 @pytest.mark.parametrize("script, good", [
     ("echo error: no network here; exit 1", True), ("echo error: no network here", False),
     ("echo error: no disk; exit 1", False), ("echo Traceback; echo error: no network; exit 1", False)])

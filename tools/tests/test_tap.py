@@ -28,8 +28,10 @@ def test_reason_of_a_failure_is_what_was_said_before_it():
 
 
 @pytest.mark.parametrize("function, result, reason", [
-    (lambda: None, "pass", ""), (lambda: "no network", "skip", "no network"),
-    (mock.Mock(side_effect=Failure("broken")), "fail", "broken")])
+    (lambda: None, "pass", ""), (mock.Mock(side_effect=tap.Skipped("no network")), "skip", "no network"),
+    (mock.Mock(side_effect=Failure("broken")), "fail", "broken"),
+    # The output of a command is no reason to skip it.
+    (lambda: "done", "pass", "")])
 def test_a_function_that_is_tried(function, result, reason):
     found = tap.Test.tried("a", "b", function)
     assert (found.result, found.reason) == (result, reason)

@@ -9,6 +9,7 @@ import functools
 
 from ..build import source, stock
 from ..paths import BUILT, cache, log_dir
+from ..report.tap import Skipped
 from .machine import Machine
 
 #: Printed by the harness of the bare machine.
@@ -17,13 +18,13 @@ _NAME = ("import sys; sys.path.insert(0, 'tools'); from harness.build import ker
          "print(kernel.place('', source.ensure(), toolchain.find()).name)")
 
 
-def run(machine: Machine, command: str, what: str) -> str:
-    """Runs a shell command on a machine that has been set up, with a kernel in its cache. Returns why the command was
-    not run, "" if it was. Raises `Failure` if the command fails."""
+def run(machine: Machine, command: str, what: str) -> None:
+    """Runs a shell command on a machine that has been set up, with a kernel in its cache. Raises `Skipped` if there is
+    no kernel for it, and `Failure` if the command fails."""
     binds, env, reason = _found(machine)
-    if not reason:
-        machine.run(command, what, binds=binds, env=env)
-    return reason
+    if reason:
+        raise Skipped(reason)
+    machine.run(command, what, binds=binds, env=env)
 
 
 @functools.cache

@@ -12,6 +12,10 @@ _PLAN = re.compile(r"^(?P<indent> *)1\.\.(?P<count>\d+)(?: *# *SKIP *(?P<reason>
 _SKIP = re.compile(r"^(?P<name>.*?) *# *SKIP\b *(?P<reason>.*)$", re.I)
 
 
+class Skipped(Exception):
+    """A test could not be run here, for a reason that is no failure."""
+
+
 @dataclasses.dataclass
 class Test:
     """One result. `result` is "pass", "fail" or "skip"."""
@@ -29,12 +33,12 @@ class Test:
 
     @classmethod
     def tried(cls, suite: str, name: str, function) -> "Test":
-        """Returns the test that a function comes to its end: it fails by `Failure`, and is skipped for a reason that
-        the function returns."""
-        start = time.monotonic()
+        """Returns the test that a function comes to its end: it fails by `Failure`, and is skipped by `Skipped`."""
+        start, result, reason = time.monotonic(), "pass", ""
         try:
-            reason = function() or ""
-            result = "skip" if reason else "pass"
+            function()
+        except Skipped as skipped:
+            result, reason = "skip", str(skipped)
         except Failure as failure:
             result, reason = "fail", str(failure)
         return cls(suite, name, result, reason, time.monotonic() - start)
