@@ -52,19 +52,36 @@ def test_a_list_of_tests_fails_by_a_file_that_cannot_be_read(result, status):
     assert runner.finish(results, ["--co"]) == status
 
 
-@pytest.mark.parametrize("option, ran", [
-    ("", True), ("--quiet", True), ("--collect-only", False), ("--setup-plan", False), ("--markers", False)])
-def test_options_of_the_environment_with_which_nothing_runs_are_an_error(option, ran, tmp_path, write, monkeypatch):
-    tests, results = [write("test_one.py", "def test_one():\n    pass\n")], Results("x")
-    monkeypatch.setenv("PYTEST_ADDOPTS", f"-p no:cacheprovider --import-mode=importlib {option}")
+@pytest.fixture
+def run_one(tmp_path, write, monkeypatch):
+    """Returns a function that has pytest run a test, with an option of the environment and options of the user; and
+    returns the results."""
+    def run(option: str, options=()) -> list:
+        tests, results = [write("test_one.py", "def test_one():\n    pass\n")], Results("x")
+        monkeypatch.setenv("PYTEST_ADDOPTS", f"-o cache_dir={tmp_path} --import-mode=importlib {option}")
+        runner.run(tests, "x", options, lambda: unit_tests._Collector(results))
+        return [test.result for test in results.tests]
+
     monkeypatch.setattr(runner, "OUT", tmp_path)
     monkeypatch.setattr(runner.setup, "bring", lambda *_: None)
-    if not ran:
-        with pytest.raises(Failure, match=f"ran no test.*{option}"):
-            runner.run(tests, "x", [], lambda: unit_tests._Collector(results))
+    return run
+
+
+@pytest.mark.parametrize("option, ran", [
+    ("", True), ("--quiet", True), ("--collect-only", False), ("--setup-plan", False), ("--markers", False)])
+def test_options_of_the_environment_with_which_nothing_runs_are_an_error(option, ran, run_one):
+    if ran:
+        assert run_one(option) == ["pass"]
     else:
-        runner.run(tests, "x", [], lambda: unit_tests._Collector(results))
-    assert [test.result for test in results.tests] == (["pass"] if ran else [])
+        with pytest.raises(Failure, match=f"ran no test.*{option}"):
+            run_one(option)
+
+
+@pytest.mark.parametrize("option", ["--co", "--fixtures", "--fixtures-per-test", "--markers", "--setup-plan",
+                                    "--cache-show=x", "--version"])
+def test_an_option_of_the_user_that_only_prints_is_no_error(option, run_one):
+    assert run_one("", [option]) == []
+    assert runner.finish(Results("x"), [option]) == 0
 
 
 @pytest.mark.parametrize("spec, version, text", [

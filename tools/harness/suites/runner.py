@@ -8,6 +8,10 @@ from ..paths import OUT, REPO
 from ..report.results import Results
 from ..say import Failure
 
+#: Options by which pytest prints something, and runs no test.
+_PRINTING = {"--collect-only", "--co", "--fixtures", "--funcargs", "--fixtures-per-test", "--markers", "--setup-only",
+             "--setup-plan", "--cache-show", "--version", "-V"}
+
 
 def run(tests: list, name: str, options, plugin) -> None:
     """Runs tests with a plugin, and writes JUnit's form of the results to out/<name>.xml. `plugin` returns the plugin,
@@ -29,18 +33,18 @@ def run(tests: list, name: str, options, plugin) -> None:
         raise Failure("pytest failed, and no test did")
     if getattr(told, "error", None):
         raise told.error
-    if len(told.results.tests) == before and not _lists(options):
+    if len(told.results.tests) == before and not _prints(options):
         # The environment has options, too.
         raise Failure(f"pytest ran no test (PYTEST_ADDOPTS={os.environ.get('PYTEST_ADDOPTS', '')})")
 
 
-def _lists(options) -> bool:
-    """Returns whether options of pytest have it list the tests only."""
-    return bool({"--collect-only", "--co"} & set(options))
+def _prints(options) -> bool:
+    """Returns whether options of pytest have it print something only."""
+    return any(option.partition("=")[0] in _PRINTING for option in options)
 
 
 def finish(results: Results, options) -> int:
-    """Finishes the results, unless the options have pytest list the tests only. Returns the exit status."""
-    if _lists(options):
+    """Finishes the results, unless the options have pytest print something only. Returns the exit status."""
+    if _prints(options):
         return 1 if results.count("fail") else 0
     return results.finish()
