@@ -24,9 +24,13 @@ def check_space(place: Path, wanted: int, what: str) -> None:
 
 @contextlib.contextmanager
 def whole(path: Path):
-    """Yields a place beside `path` to make a file or a directory in, which is at `path` when the context ends well."""
+    """Yields a place beside `path` to make a file or a directory at, which is at `path` when the context ends well."""
     part = path.with_name(f".{path.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    # Left over from a run that did not come to its end.
+    if part.is_dir() and not part.is_symlink():
+        shutil.rmtree(part)
+    else:
+        part.unlink(missing_ok=True)
     part.parent.mkdir(parents=True, exist_ok=True)
     yield part
     part.rename(path)

@@ -148,7 +148,7 @@ def copy(tree: Path, dest: Path) -> None:
     log = log_dir() / "in-tree.log"
     say(f"Copying {tree} to {dest}; log: {log}")
     with files.whole(dest) as part:
-        run(["cp", "-a", "--reflink=auto", tree, part], log, "copying of the kernel tree")
+        run(["cp", "-aT", "--reflink=auto", tree, part], log, "copying of the kernel tree")
 
 
 def _to_copy(tree: Path, dest: Path) -> None:

@@ -28,7 +28,7 @@ def seed(build: Path, tree: Path, fresh: Path, moved: Path) -> None:
     say(f"Copying {build} to {fresh}; log: {log}")
     names = [(str(old).encode(), str(new).encode()) for old, new in ((build, fresh), (tree, moved))]
     with files.whole(fresh) as part:
-        run(["cp", "-a", "--reflink=auto", build, part], log, "copying of the kernel build")
+        run(["cp", "-aT", "--reflink=auto", build, part], log, "copying of the kernel build")
         for mark in part.glob(f"{MARK}*"):
             mark.unlink()
         for path in part.rglob("*"):

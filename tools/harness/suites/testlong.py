@@ -55,7 +55,7 @@ def _keep_kernel(machine: Machine) -> None:
         if not kept.exists():
             say(f"Keeping {kept}")
             with files.whole(kept) as part:
-                run(["cp", "-a", "--reflink=auto", built.parent, part], machine.log, "copying of the kernel build")
+                run(["cp", "-aT", "--reflink=auto", built.parent, part], machine.log, "copying of the kernel build")
 
 
 def _cold_ci(log) -> None:
