@@ -10,7 +10,7 @@ from harness.build.modtree import RINGS
 from harness.paths import REPO
 from harness.say import Failure
 
-#: The stack that the others are compared with: driver and ring in C.
+#: The stack that the others are compared with: the C driver on the C ring.
 BASELINE = "c-c"
 FILE = REPO / "tools" / "bench" / "stacks.toml"
 

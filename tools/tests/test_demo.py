@@ -299,7 +299,7 @@ def test_the_ring_by_what_is_built_in_and_by_choice(kdir, module, asked, ring):
     if ring:
         assert demo._ring(kdir, asked) == ring
     else:
-        with pytest.raises(Failure, match="RING=rust cannot be: the ring in C is built into"):
+        with pytest.raises(Failure, match="RING=rust cannot be: the C ring is built into"):
             demo._ring(kdir, asked)
 
 

@@ -50,7 +50,7 @@ def make(tmp_path, write):
 
 @pytest.mark.parametrize("changes, said", [
     ({}, "VIRTIO_BLK VIRTIO_NET VIRTIO_RING VIRTQUEUE VRING rust_symbols.checked\n"),
-    ({"CONFIG_VIRTIO": "y"}, "rust_virtio_ring is left out: Linux 7.3.4-test has the ring in C built in"),
+    ({"CONFIG_VIRTIO": "y"}, "rust_virtio_ring is left out: Linux 7.3.4-test has the C ring built in"),
     ({"CONFIG_VIRTIO": "y"}, "\nVIRTIO_BLK VIRTIO_NET VIRTQUEUE VRING rust"), ({"KUNIT": "1"}, "KUNIT_TEST"),
     *(({"VERSION": version, "PATCHLEVEL": level}, "") for version, level in (("7", "4"), ("8", "0"), ("10", "1"))),
     # As `make clean` sets it.

@@ -268,14 +268,14 @@ def test_what_is_part_of_the_kernel_is_not_loaded(stocked):
 def test_the_ring_is_the_one_in_the_kernel(stocked):
     assert modtree.settle(Spec(), stocked.kdir).ring == "c"
     for ring in ("rust", "both"):
-        with pytest.raises(Failure, match="the ring in C is built into Linux 7.3.4"):
+        with pytest.raises(Failure, match="the C ring is built into Linux 7.3.4"):
             modtree.settle(Spec(ring=ring), stocked.kdir)
     stocked.builtin()
     assert modtree.settle(Spec(), stocked.kdir).ring == modtree.DEFAULT_RING
 
 
 @pytest.mark.parametrize("script, fields, reason", [
-    ("", {}, ""), ("", {"ring": "c", "family": "c"}, ""), ("", {"ring": "both"}, "ring in C is built in"),
+    ("", {}, ""), ("", {"ring": "c", "family": "c"}, ""), ("", {"ring": "both"}, "the C ring is built in"),
     ("", {"modules": ["vdpa_sim"]}, "no module vdpa_sim"),
     ("", {"transport": "mmio"}, "no CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES"),
     ("#!x\n# config: A VIRTIO_BLK\n# config: C\n", {}, "no CONFIG_A, CONFIG_C"),

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# A system boots from a disk on the ring in Rust that an install line in the initial RAM disk chose,
-# with the ring in C installed as well.
+# A system boots from a disk on the Rust ring, which an install line in the initial RAM disk chose,
+# with the C ring installed as well.
 #
 # guest: {"family":"rust","ring":"both","kmod":true,"net":[{}],
 # guest:  "modprobe":["install virtio_ring /usr/local/sbin/modprobe rust_virtio_ring"]}

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests a kernel with the drivers and the ring in Rust built in: it boots from a disk, and reaches the
+# Tests a kernel with the Rust drivers and the Rust ring built in: it boots from a disk, and reaches the
 # network, without a virtio module.
 #
 # guest: {"family":"none","kernel":"in-tree","cmdline":"kunit.enable=0",

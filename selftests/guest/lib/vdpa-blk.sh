@@ -110,7 +110,7 @@ process() {
 	truncate -s 64M "$VDPA_TMP"/disk.img
 	vduse_disk "$@" disk "$VDPA_TMP"/disk.img
 	wait_for 20 vduse_is_there disk
-	# Little room, so that it is full at times: requests wait then. The packed ring in C has them fail.
+	# Little room, so that it is full at times: requests wait then. The packed C ring has them fail.
 	room=$((2 << 20))
 	[ "$layout" = packed ] && [ "$HARNESS_RING" = c ] && room=$((64 << 20))
 	echo $room >/sys/class/vduse/disk/bounce_size

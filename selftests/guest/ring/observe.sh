@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests what the ring in Rust shows of a queue: its file in debugfs, and its tracepoints.
+# Tests what the Rust ring shows of a queue: its file in debugfs, and its tracepoints.
 #
 # guest: {"blk":[{"size":"64M","props":{"num-queues":1,"queue-size":128}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/dev.sh"
 
-[ "$HARNESS_RING" = rust ] || skip_all "the ring in C shows nothing of itself"
+[ "$HARNESS_RING" = rust ] || skip_all "the C ring shows nothing of itself"
 
 D=/sys/kernel/debug/rust_virtio_ring
 T=/sys/kernel/tracing

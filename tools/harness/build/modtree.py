@@ -41,11 +41,11 @@ def built_in_ring(kdir: Path) -> str:
 
 
 def default_ring(kdir: Path) -> str:
-    """Returns the provider of a guest whose description names none; says so where it has to be the ring in C."""
+    """Returns the provider of a guest whose description names none; says so where it has to be the C ring."""
     fixed = built_in_ring(kdir)
     if fixed == "c" and kdir not in _said:
         _said.add(kdir)
-        say(f"Linux {kmods.release(kdir)} has the ring in C built in (CONFIG_VIRTIO=y): the drivers run on that one")
+        say(f"Linux {kmods.release(kdir)} has the C ring built in (CONFIG_VIRTIO=y): the drivers run on that one")
     return fixed or DEFAULT_RING
 
 
@@ -54,7 +54,7 @@ def why_not_ring(kdir: Path, ring: str) -> str:
     fixed = built_in_ring(kdir)
     if not fixed or ring in ("", fixed):
         return ""
-    return f"the ring in {'C' if fixed == 'c' else 'Rust'} is built into Linux {kmods.release(kdir)}"
+    return f"the {'C' if fixed == 'c' else 'Rust'} ring is built into Linux {kmods.release(kdir)}"
 
 
 def settle(spec, kdir: Path):

@@ -2,7 +2,7 @@
 """`harness.py buildtest`: builds the modules in place, as a user does, for a distribution's kernel.
 
 The compilers are those of Debian 13, the oldest that the kernel takes: rustc 1.85.1, gcc, no rustfmt.
-The kernel is Debian's, which has the ring in C built in. Its Rust crates are there as distributions
+The kernel is Debian's, which has the C ring built in. Its Rust crates are there as distributions
 ship them at the least: `*.rmeta` and `*.so`. What prepare-kdir leaves, which is that and what the kernel
 generates, is built against outside of the tree, for `KERNEL=debian`; a whole `rust/` only with clang:
 that of the guest kernel, for all other tests. Debian's is nowhere whole.

@@ -82,9 +82,9 @@ PARTS = {
        for suite, name in RELEASES.items()},
     "cold-ci": (_cold_ci, "CI with an empty cache on a bare machine"),
     "kunit-debug": (_command("kunit", VARIANT="debug"), "the KUnit suites with the memory and locking checkers"),
-    "kunit-debug-c": (_command("kunit", VARIANT="debug", RING="c"), "the same on the ring in C"),
+    "kunit-debug-c": (_command("kunit", VARIANT="debug", RING="c"), "the same on the C ring"),
     "kunit-uml": (_command("kunit", "--variant", "uml"), "the KUnit suites in User-mode Linux"),
-    "selftest-c": (_command("selftest", RING="c"), "all selftests on the ring in C"),
+    "selftest-c": (_command("selftest", RING="c"), "all selftests on the C ring"),
     **{f"selftest-{layout}": (_command("selftest", LAYOUT=layout), f"all selftests on rings that are "
                               f"{layout}") for layout in LAYOUTS if layout != "split"},
     "selftest-debug": (_command("selftest", VARIANT="debug"), "all selftests with the checkers"),
