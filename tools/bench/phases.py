@@ -36,8 +36,9 @@ from harness.say import Failure, Progress, say
 from . import plugin, stacks, symbols
 from .variants import Variant, Work
 
-#: Operations before the first phase, which fill caches and find routes.
-WARM_UP = 64
+#: Operations before the first phase, which fill caches and find routes. They are two laps of QEMU's rings: a ring in
+#: order uses its ids by turns, and each id gets its indirect table when it is used for the first time.
+WARM_UP = 512
 #: Functions are numbered from here on the root bus, eight to a slot.
 _FIRST_SLOT = 4
 _LAST_SLOT = 28
