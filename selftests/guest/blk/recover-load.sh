@@ -115,6 +115,7 @@ unplugged() {
 	cat $ROUNDS_TMP/ledger.log
 	[ $_status -eq 3 ] || return 1
 	# The slot is free some time after the driver has let the device go.
+	wait_for_slot
 	wait_for 30 qmp_cmd device_add "{\"driver\":\"virtio-blk-pci\",\"id\":\"blk0\",\"bus\":\"port-blk0\",\
 		\"drive\":\"blk0\",\"serial\":\"blk0\",\"num-queues\":4}" || return 1
 	find_disk && ledger_holds "$disk"

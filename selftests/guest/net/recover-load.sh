@@ -92,9 +92,11 @@ unplugged() {
 	sleep "0.$((round % 10))"
 	qmp_cmd device_del '{"id":"net0"}' >/dev/null
 	wait_for 60 test ! -e "/sys/bus/virtio/devices/$virtio" || return 1
+	wait_for_slot
 	wait_for 30 qmp_cmd device_add "{\"driver\":\"virtio-net-pci\",\"id\":\"net0\",\"bus\":\"port-net0\",\
 		\"netdev\":\"net0\",\"mac\":\"$mac\",\"mq\":true,\"vectors\":6}" || return 1
-	find_nic
+	# Connections get a second to go on in.
+	find_nic && answers && sleep 1
 }
 
 # starved: allocations of the driver fail, now and then, and a queue breaks. A device that cannot be started anew
