@@ -3,7 +3,8 @@
 
 import pytest
 
-from harness.ring import cargo, fuzz
+from harness.paths import REPO
+from harness.ring import cargo, fuzz, sanitize
 from harness.say import Failure
 
 TEXT = """     Running unittests lib.rs (target/debug/deps/ring_core-1)
@@ -56,3 +57,11 @@ def test_the_fuzzer_does_always_the_same_or_as_long_as_asked():
 def test_a_time_of_the_fuzzer_that_is_no_number(text):
     with pytest.raises(Failure):
         fuzz.arguments(text, 7)
+
+
+def test_every_test_that_is_named_is_there():
+    named = {word.partition("=")[2] for part in (sanitize._SANITIZED, sanitize._RACING, sanitize._INTERPRETED,
+                                                 sanitize._FOREIGN) for word in part if word.startswith("--test=")}
+    tests = REPO / "virtqueue" / "ring" / "tests"
+    assert named and not [name for name in named
+                          if not ((tests / f"{name}.rs").exists() or (tests / name / "main.rs").exists())]

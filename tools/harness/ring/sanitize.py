@@ -17,7 +17,7 @@ from ..say import Failure
 from .cargo import COMMON, CRATE, cargo_test, parse
 
 #: What is run under the address sanitizer: all but what is in other processes or has stacks of its own.
-_SANITIZED = ["--lib", "--test=corpus", "--test=hostile", "--test=once", "--test=rings",
+_SANITIZED = ["--lib", "--test=corpus", "--test=hostile", "--test=read_once", "--test=rings",
               "--test=rust_vmm", "--test=tables"]
 #: What is run under the thread sanitizer: driver and device at once.
 _RACING = ["--test=threads"]
@@ -25,9 +25,9 @@ _RACING = ["--test=threads"]
 #: not built for it.
 _NO_RACE = "race:test::event::CompletedTest\n"
 #: What is run under Miri, which is a hundred times slower.
-_INTERPRETED = ["--lib", "--test=once", "--test=rings"]
+_INTERPRETED = ["--lib", "--test=read_once", "--test=rings"]
 #: What is run for another kind of processor: all that needs neither a second process nor long.
-_FOREIGN = ["--lib", "--test=corpus", "--test=hostile", "--test=once", "--test=platform",
+_FOREIGN = ["--lib", "--test=corpus", "--test=hostile", "--test=read_once", "--test=platform",
             "--test=rings", "--test=tables"]
 
 
