@@ -78,6 +78,22 @@ fn removed(how: fn(Plug)) -> Result {
     Ok(())
 }
 
+/// Removes a card that has frames to send and buffers to fill, by `how`.
+fn removed_with_frames(how: fn(Plug)) -> Result {
+    let fixture = NetFixture::with(&[])?;
+    let nic = fixture.up()?;
+    fixture.fake_nic.hold_tx(true);
+    let freed = Nic::let_go();
+    for i in 0..5 {
+        nic.send(&from_us(i, 200)?, 0, Offload::default())?;
+    }
+    check!(wait::until(DEADLINE_MS, || fixture.fake.held(1) >= 5));
+    drop(nic);
+    fixture.remove(DEADLINE_MS, how)?;
+    check_eq!(Nic::let_go(), freed + 5);
+    Ok(())
+}
+
 #[kunit_tests(rust_virtio_net_removal)]
 mod suite {
     use super::*;
@@ -97,35 +113,13 @@ mod suite {
     /// The card is unplugged with frames that it has not sent and buffers that it has not filled.
     #[test]
     fn unplugged_with_frames() -> Result {
-        let fixture = NetFixture::with(&[])?;
-        let nic = fixture.up()?;
-        fixture.fake_nic.hold_tx(true);
-        let freed = Nic::let_go();
-        for i in 0..5 {
-            nic.send(&from_us(i, 200)?, 0, Offload::default())?;
-        }
-        check!(wait::until(DEADLINE_MS, || fixture.fake.held(1) >= 5));
-        drop(nic);
-        fixture.remove(DEADLINE_MS, drop)?;
-        check_eq!(Nic::let_go(), freed + 5);
-        Ok(())
+        removed_with_frames(drop)
     }
 
     /// The card is gone without a warning, with such frames and buffers.
     #[test]
     fn torn_out_with_frames() -> Result {
-        let fixture = NetFixture::with(&[])?;
-        let nic = fixture.up()?;
-        fixture.fake_nic.hold_tx(true);
-        let freed = Nic::let_go();
-        for i in 0..5 {
-            nic.send(&from_us(i, 200)?, 0, Offload::default())?;
-        }
-        check!(wait::until(DEADLINE_MS, || fixture.fake.held(1) >= 5));
-        drop(nic);
-        fixture.remove(DEADLINE_MS, Plug::yank)?;
-        check_eq!(Nic::let_go(), freed + 5);
-        Ok(())
+        removed_with_frames(Plug::yank)
     }
 
     /// The card is unplugged while frames are captured: the removal waits for the end of the
