@@ -2,6 +2,9 @@
 
 //! Names that the examples in the documentation use, of things that each driver has.
 
+#[path = "../refused/common/no_module.rs"]
+mod no_module;
+
 use blockdev::{
     mq::{
         HwQueue,
@@ -16,6 +19,7 @@ use kernel::{
     device::Core,
     prelude::*, //
 };
+pub use no_module::NoModule;
 use virtio::{
     Device,
     DeviceId,
@@ -39,16 +43,6 @@ impl Driver for MyDriver {
     ) -> impl PinInit<(), Error> + 'bound {
         Ok::<(), Error>(())
     }
-}
-
-/// There is no module.
-pub struct NoModule;
-
-impl kernel::ModuleMetadata for NoModule {
-    const NAME: &'static CStr = c"accepted";
-
-    // SAFETY: This is compiled and never linked.
-    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
 }
 
 /// The disks of a driver.

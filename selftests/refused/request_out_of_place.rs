@@ -2,6 +2,9 @@
 
 //! A request of the block layer, or what is lent with it, is used after it or elsewhere.
 
+#[path = "common/no_module.rs"]
+mod no_module;
+
 extern crate blockdev;
 
 use blockdev::{
@@ -19,16 +22,7 @@ use blockdev::{
     Status, //
 };
 use kernel::prelude::*;
-
-/// There is no module.
-pub struct NoModule;
-
-impl kernel::ModuleMetadata for NoModule {
-    const NAME: &'static CStr = c"refused";
-
-    // SAFETY: This is compiled and never linked.
-    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
-}
+use no_module::NoModule;
 
 /// A driver.
 pub struct Blk;

@@ -2,6 +2,9 @@
 
 //! A driver whose data borrows for the time of a binding, as much of it as must be there.
 
+#[path = "no_module.rs"]
+mod no_module;
+
 use kernel::prelude::*;
 use netdev::{
     ethtool::{
@@ -30,17 +33,8 @@ use netdev::{
     TxPoll,
     TxQueue, //
 };
+use no_module::NoModule;
 use virtio::Hold;
-
-/// There is no module.
-pub struct NoModule;
-
-impl kernel::ModuleMetadata for NoModule {
-    const NAME: &'static CStr = c"refused";
-
-    // SAFETY: This is compiled and never linked.
-    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
-}
 
 /// The data.
 pub struct Nic<'bound> {
