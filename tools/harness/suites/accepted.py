@@ -54,13 +54,15 @@ def sources() -> list:
             (path.relative_to(REPO).parts[0] in _FOLDERS or path.parent == REPO)]
 
 
+def errors(output: str) -> list:
+    """Returns the errors among the messages of a compiler, which are JSON."""
+    messages = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return [message for message in messages if message.get("level") == "error"]
+
+
 def wrong(status: int, output: str) -> str:
     """Returns what is wrong with an example: the errors of the compiler, or nothing."""
-    found = []
-    for line in output.splitlines():
-        message = json.loads(line) if line.startswith("{") else {}
-        if message.get("level") == "error":
-            found.append(message.get("rendered") or message["message"])
+    found = [message.get("rendered") or message["message"] for message in errors(output)]
     return "\n".join(found) or ("" if status == 0 else f"exit status {status}\n{output[-2000:]}")
 
 

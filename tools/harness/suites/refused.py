@@ -7,7 +7,6 @@ The errors have to be those that the file announces, in these lines and no other
 `//~` and the code of an error, or a part of its text where it has no code.
 """
 
-import json
 import os
 import re
 import shlex
@@ -30,12 +29,7 @@ _ANNOUNCED = re.compile(r"//~ (.+)$")
 
 def command(text: str) -> tuple:
     """Returns `(environment, arguments)` of the compiler, without source and products, from what
-    Kbuild saves of how it made an object.
-
-    # Errors
-
-    `Failure` if that names no compiler.
-    """
+    Kbuild saves of how it made an object. Raises `Failure` if that names no compiler."""
     first = text.partition(" := ")[2].splitlines()[:1]
     words = shlex.split((first or [""])[0].partition(" ;")[0])
     env = {}
@@ -63,10 +57,9 @@ def announced(source: str) -> set:
 def wrong(wanted: set, output: str, name: str) -> str:
     """Returns what is wrong with the errors of a compiler, as JSON, for the file `name`."""
     left, said = set(wanted), []
-    for line in output.splitlines():
-        message = json.loads(line) if line.startswith("{") else {}
+    for message in accepted.errors(output):
         spans = [span for span in message.get("spans", []) if span["is_primary"]]
-        if message.get("level") != "error" or not spans:
+        if not spans:
             continue
         code, where = (message.get("code") or {}).get("code", ""), spans[0]
         hit = {(number, what) for number, what in wanted
@@ -86,12 +79,7 @@ class Compiler:
     crates = _MORE
 
     def __init__(self, out: Path):
-        """`out` is the folder of the build.
-
-        # Errors
-
-        `Failure` if no drivers were built there.
-        """
+        """`out` is the folder of the build. Raises `Failure` if no drivers were built there."""
         self._out = out
         try:
             self._env, self._words = command((out / _LIKE).read_text())
