@@ -60,12 +60,7 @@ def _lines(*texts: str) -> list:
 
 
 def _tool(path: str, name: str, package: str) -> str:
-    """Returns the path of a tool.
-
-    # Errors
-
-    `Failure` with what brings it, if it is not there.
-    """
+    """Returns the path of a tool. Raises `Failure` with what brings the tool, if it is not there."""
     if not path:
         raise Failure(f"{name} is not installed ({package})")
     return path

@@ -38,12 +38,7 @@ _NO_PROSE = ("selftests/refused/*",)
 
 @functools.cache
 def _all() -> tuple:
-    """Returns the names of all files.
-
-    # Errors
-
-    `Failure` if neither git nor rsync tells them.
-    """
+    """Returns the names of all files. Raises `Failure` if neither git nor rsync tells them."""
     found = tuple(tree.files())
     if not found:
         raise Failure("the files of this tree are not known: install git or rsync")

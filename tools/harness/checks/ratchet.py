@@ -52,9 +52,7 @@ def update(path: Path, now: dict, kinds: list) -> None:
     """Records the counts of all kinds. Files may have moved to other folders, so only the sum of a kind
     counts, and a kind that is not in the file is a new one.
 
-    # Errors
-
-    `Failure` if there are more findings of a kind than recorded.
+    Raises `Failure` if there are more findings of a kind than recorded.
     """
     recorded = load(path)
     more = [kind for kind in recorded if total(now, kind) > total(recorded, kind)]

@@ -19,12 +19,8 @@ FENCE = "```rust"
 
 
 def renewed(text: str, top: Path = REPO) -> str:
-    """Returns a document whose excerpts are those of the sources.
-
-    # Errors
-
-    `Failure` if there is no such place, or no code below a mark.
-    """
+    """Returns a document whose excerpts are those of the sources. Raises `Failure` if there is no such place, or no
+    code below a mark."""
     out, lines = [], iter(text.split("\n"))
     for line in lines:
         out.append(line)
@@ -44,12 +40,7 @@ def unmarked(text: str) -> list:
 
 
 def excerpt(source: str, places: list) -> list:
-    """Returns the lines of an item, without its indentation.
-
-    # Errors
-
-    `Failure` if there is no such item.
-    """
+    """Returns the lines of an item, without its indentation. Raises `Failure` if there is no such item."""
     lines = source.split("\n")
     for place in places:
         lines = _item(lines, place)
