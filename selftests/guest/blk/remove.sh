@@ -116,6 +116,7 @@ if have_host; then
 	wait
 	plug() {
 		# The slot is free some time after the driver has let the device go.
+		wait_for_slot
 		wait_for 20 qmp_cmd device_add \
 			'{"driver":"virtio-blk-pci","id":"blk0","bus":"port-blk0","drive":"blk0","serial":"blk0"}' &&
 			wait_for 20 disk_by_serial blk0

@@ -41,6 +41,12 @@ qmp_cmd() {
 	host qmp "{\"execute\":\"$1\",\"arguments\":${2:-{\}}}"
 }
 
+# wait_for_slot: waits until a device may be plugged in where one was unplugged. For a second after it has turned the
+# power of a slot off, the kernel's driver of hot-plug ports ignores that a device is there.
+wait_for_slot() {
+	sleep 2
+}
+
 # add_socket ID PATH: has QEMU connect to a socket in the run directory, as character device ID, and do so
 # again when the other end has gone and come back.
 add_socket() {

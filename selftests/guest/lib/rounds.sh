@@ -43,12 +43,6 @@ rounds() {
 	done
 }
 
-# wait_for_slot: waits until a device may be plugged in where one was unplugged. For a second after it has turned the
-# power of a slot off, the kernel's driver of hot-plug ports ignores that a device is there.
-wait_for_slot() {
-	sleep 2
-}
-
 # What a ring says that has found a lie, in Rust and in C.
 ROUNDS_LIE="the queue is broken\|id [0-9]* out of range\|id [0-9]* is not a head"
 

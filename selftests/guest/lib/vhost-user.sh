@@ -30,7 +30,7 @@ plug() {
 
 unplug() {
 	qmp_cmd device_del '{"id":"vu"}' >/dev/null && wait_for 60 sh -c "! [ -e /sys/block/$disk ]" &&
-		wait_for 60 qmp_cmd chardev-remove '{"id":"vu"}'
+		wait_for 60 qmp_cmd chardev-remove '{"id":"vu"}' && wait_for_slot
 }
 
 # new_disk: prints the disk that is not the root disk.

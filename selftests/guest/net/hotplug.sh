@@ -29,7 +29,7 @@ hot_nic() {
 
 unplug() {
 	qmp_cmd device_del '{"id":"hp"}' >/dev/null && wait_for 30 no_hot_nic &&
-		wait_for 10 qmp_cmd netdev_del '{"id":"hp"}'
+		wait_for 10 qmp_cmd netdev_del '{"id":"hp"}' && wait_for_slot
 }
 
 no_hot_nic() {

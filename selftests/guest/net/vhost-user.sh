@@ -44,7 +44,7 @@ plug() {
 # unplug END: the character device goes with the network device.
 unplug() {
 	qmp_cmd device_del "{\"id\":\"$1\"}" >/dev/null && wait_for 30 is_gone "$1" &&
-		wait_for 30 qmp_cmd netdev_del "{\"id\":\"$1\"}"
+		wait_for 30 qmp_cmd netdev_del "{\"id\":\"$1\"}" && wait_for_slot
 }
 
 # is_gone END: whether QEMU has no such device any more.

@@ -56,7 +56,7 @@ unplugged() {
 	_virtio=$(virtio_of_front rng)
 	qmp_cmd device_del '{"id":"rng"}' >/dev/null || return 1
 	wait_for 30 gone "$_virtio" || return 1
-	sleep 1
+	wait_for_slot
 	qmp_cmd device_add '{"driver":"virtio-rng-pci","id":"rng","bus":"port-rng","rng":"seed"}' \
 		>/dev/null || return 1
 	wait_for 30 virtio_of_front rng && wait_for 10 front_rng
