@@ -14,5 +14,7 @@ pub mod endian;
 pub mod feature;
 pub mod id;
 pub mod param;
+pub(crate) mod references;
 pub mod scope;
+pub mod shortage;
 pub mod time_limit;

@@ -35,6 +35,7 @@ pub use bus::{
     id,
     param,
     scope,
+    shortage,
     time_limit, //
 };
 
@@ -68,6 +69,7 @@ pub use crate::{
         Buffer,
         CQueue,
         Doorbell,
+        Look,
         Message,
         QueueHandle,
         QueueOps,
@@ -82,6 +84,7 @@ pub use crate::{
         Segments,
         Unmapped,
         Used,
+        UsedRef,
         Virtqueue, //
     },
     scope::{
@@ -93,6 +96,7 @@ pub use crate::{
 
 pub use vring::{
     Callbacks,
+    Looked,
     Once,
     ReadAcquire, //
 };

@@ -51,7 +51,8 @@ struct RingModule;
 impl Drop for RingModule {
     fn drop(&mut self) {
         // The crate `vring` may stay loaded, and the next ring may be the C ring.
-        vring::create::no_provider();
+        // SAFETY: Transports and drivers use the exported functions, so they were unloaded before.
+        unsafe { vring::create::no_provider() };
     }
 }
 

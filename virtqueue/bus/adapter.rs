@@ -33,17 +33,45 @@ use kernel::{
     }, //
 };
 
+/// The private data of a bound device.
+#[pin_data]
+pub struct Stored<D> {
+    /// The data of the driver.
+    #[pin]
+    data: D,
+    /// Dropped after the data, and before the core releases managed resources.
+    wait: WaitForHolds,
+}
+
+/// A value that waits, when it is dropped, until the binding has no [`Hold`](crate::Hold).
+///
+/// An interface that the driver has forgotten has a hold, and may borrow managed resources. Devres
+/// releases those of probe before it would get to an action of `validate`.
+///
+/// # Invariants
+///
+/// The device is valid and bound.
+struct WaitForHolds(NonNull<bindings::virtio_device>);
+
+impl Drop for WaitForHolds {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; `Device` is a transparent wrapper.
+        let dev = unsafe { self.0.cast::<Device<Bound>>().as_ref() };
+        dev.bind_state().wait_for_holds(dev);
+    }
+}
+
 /// An adapter for the registration of virtio drivers.
 pub struct Adapter<T: Driver>(T);
 
 // SAFETY:
 // - `bindings::virtio_driver` is a C type declared as `repr(C)`.
-// - `T::Data` is the type of the driver's device private data.
+// - `Stored<T::Data>` is the type of the driver's device private data.
 // - `struct virtio_driver` embeds a `struct device_driver`.
 // - `DEVICE_DRIVER_OFFSET` is the correct byte offset to the embedded `struct device_driver`.
 unsafe impl<T: Driver> driver::DriverLayout for Adapter<T> {
     type DriverType = bindings::virtio_driver;
-    type DriverData<'bound> = T::Data<'bound>;
+    type DriverData<'bound> = Stored<T::Data<'bound>>;
     const DEVICE_DRIVER_OFFSET: usize = offset_of!(Self::DriverType, driver);
 }
 
@@ -92,6 +120,23 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
     }
 }
 
+impl<D> Stored<D> {
+    /// Stores the data of the driver of a device. After an error there is nothing that waits.
+    fn new<'a>(
+        data: impl PinInit<D, Error> + 'a,
+        dev: NonNull<bindings::virtio_device>,
+    ) -> impl PinInit<Self, Error> + 'a
+    where
+        D: 'a,
+    {
+        try_pin_init!(Self {
+            data <- data,
+            // INVARIANT: The device is that of a probe, so it is bound until the data is dropped.
+            wait: WaitForHolds(dev),
+        }? Error)
+    }
+}
+
 impl<T: Driver> Adapter<T> {
     /// Returns the device that the core passed to a callback.
     ///
@@ -110,8 +155,12 @@ impl<T: Driver> Adapter<T> {
     /// Called after `probe_callback` has stored the data, and before `post_unbind`.
     unsafe fn data<'a>(dev: &'a Device<CoreInternal<'a>>) -> Pin<&'a T::Data<'a>> {
         let dev: &kernel::device::Device<CoreInternal<'a>> = dev.as_ref();
-        // SAFETY: By the safety requirements, with the type that `probe_callback` stored.
-        unsafe { dev.drvdata_borrow::<T::Data<'a>>() }
+        // SAFETY: By the safety requirements, with the type that `probe_callback` stored. The field
+        // is pinned with its structure.
+        unsafe {
+            dev.drvdata_borrow::<Stored<T::Data<'a>>>()
+                .map_unchecked(|stored| &stored.data)
+        }
     }
 
     extern "C" fn validate_callback(vdev: *mut bindings::virtio_device) -> c_int {
@@ -133,14 +182,19 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The core passes a valid device.
         let dev = unsafe { Self::device(vdev) };
         from_result(|| {
+            // INVARIANT: The device is being bound.
+            let wait = WaitForHolds(NonNull::new(vdev).ok_or(ENODEV)?);
             dev.bind_state().weak_devices.enable();
             // After an error, the core releases managed resources: no weak reference may lead to
             // the device then.
             let revoke = ScopeGuard::new(|| dev.bind_state().weak_devices.revoke_all());
             let generic: &kernel::device::Device<CoreInternal<'_>> = dev.as_ref();
-            // SAFETY: The binding starts here. The borrows for its time are those of the device and
-            // of the data that the bus keeps with it, which exist until `BindState` is freed.
-            generic.set_drvdata(T::probe(dev, unsafe { Scope::new(dev) }))?;
+            // SAFETY: The binding starts here. The borrows for its time are those of the device, of
+            // its managed resources, and of the data that the bus keeps with it. They exist until
+            // no hold is left: `wait` waits for that if this fails, and otherwise `Stored` does.
+            let data = T::probe(dev, unsafe { Scope::new(dev) });
+            generic.set_drvdata(Stored::new(data, wait.0))?;
+            core::mem::forget(wait);
 
             // SAFETY: The data was stored just above.
             let data = unsafe { Self::data(dev) };

@@ -7,15 +7,17 @@
 //!
 //! - the gate of the callbacks: a pointer to the driver data, which is set once the data is
 //!   complete, and cleared before the data is dropped;
-//! - the count of references that keep the binding alive: the set of queues, and every
-//!   [`Hold`](crate::Hold). Unbinding waits for the last of them, so that a
+//! - the count of references of the set of queues. Unbinding waits for the last of them, so that a
 //!   [`Virtqueue`](crate::Virtqueue) never outlives its transport;
+//! - the count of [`Hold`](crate::Hold)s. Unbinding waits for the last of them before managed
+//!   resources are released, because an object with a hold may borrow them;
 //! - a flag that the device is in reset. Without it, buffers leave a queue only through
 //!   [`Virtqueue::get_buf`](crate::Virtqueue::get_buf);
 //! - the means to reset a device that does not answer ([`crate::device`]).
 
 use crate::{
     bindings,
+    bus::references::References,
     device::{
         reset_if_in_use,
         Device,
@@ -48,7 +50,6 @@ use kernel::{
             Relaxed,
             Release, //
         },
-        Completion,
         Mutex, //
     },
 };
@@ -91,14 +92,14 @@ pub struct BindState {
     /// The weak references to the device.
     #[pin]
     pub(crate) weak_devices: WeakDevices,
-    /// Number of references that keep the binding alive ([`Hold`](crate::Hold) and the set of
-    /// queues), plus one for the binding itself.
-    users: Atomic<i32>,
+    /// The reference of the set of queues, for which unbinding waits.
+    #[pin]
+    users: References,
+    /// The [`Hold`](crate::Hold)s, for which unbinding waits when the driver data was dropped.
+    #[pin]
+    pub(crate) holds: References,
     /// 1 while there is a set of queues.
     set: Atomic<i32>,
-    /// Completed when `users` reaches zero.
-    #[pin]
-    gone: Completion,
     /// Held by the code that gives the device queues, or takes them from it: while queues are
     /// found, while the device is reset, and while a queue is reset or resized. `reset` is accurate
     /// while no thread holds this lock.
@@ -176,9 +177,9 @@ impl BindState {
                 asleep: Atomic::new(false),
                 had_failed: Atomic::new(false),
                 weak_devices <- WeakDevices::new(),
-                users: Atomic::new(1),
+                users <- References::new(),
+                holds <- References::new(),
                 set: Atomic::new(0),
-                gone <- Completion::new(),
                 owner <- new_mutex!(()),
                 reset: Atomic::new(1),
                 ready: Atomic::new(UNREADY),
@@ -230,16 +231,10 @@ impl BindState {
         // freed yet.
         let state = unsafe { &*ptr };
 
-        if !state.put() {
-            // SAFETY: The device is valid, and bound until this function has returned. `Device` is
-            // a transparent wrapper.
-            let dev = unsafe { &*vdev.cast::<Device<Bound>>() };
-            dev_warn!(
-                dev.as_ref(),
-                "unbinding waits: the driver still has queues or interfaces of this device\n"
-            );
-        }
-        state.gone.wait_for_completion();
+        // SAFETY: The device is valid, and bound until this function has returned. `Device` is a
+        // transparent wrapper.
+        let dev = unsafe { &*vdev.cast::<Device<Bound>>() };
+        state.users.wait(|| warn_of_wait(dev));
 
         // SAFETY: By the safety requirements; the operations are those of the transport.
         unsafe {
@@ -258,28 +253,20 @@ impl BindState {
     /// `EBUSY`: there is a set already.
     pub(crate) fn get_set(&self) -> Result {
         self.set.cmpxchg(0, 1, Full).map_err(|_| EBUSY)?;
-        self.get();
+        self.users.get();
         Ok(())
     }
 
     /// Records that the set of queues is gone.
     pub(crate) fn put_set(&self) {
         self.set.store(0, Release);
-        self.put();
+        self.users.put();
     }
 
-    /// Counts a reference that keeps the binding alive.
-    pub(crate) fn get(&self) {
-        self.users.fetch_add(1, Full);
-    }
-
-    /// Drops a reference that kept the binding alive. Returns whether it was the last.
-    pub(crate) fn put(&self) -> bool {
-        let last = self.users.fetch_sub(1, Full) == 1;
-        if last {
-            self.gone.complete_all();
-        }
-        last
+    /// Waits until there is no hold. Called once, when no new hold can be made: the driver data was
+    /// dropped, or could not be made. Process context, sleeps.
+    pub(crate) fn wait_for_holds(&self, dev: &Device<Bound>) {
+        self.holds.wait(|| warn_of_wait(dev));
     }
 
     /// Opens the callbacks: from now on they find the driver data.
@@ -403,4 +390,12 @@ impl BindState {
     pub(crate) fn config_len(&self) -> Option<usize> {
         usize::try_from(self.config_len.load(Relaxed)).ok()
     }
+}
+
+/// Warns that unbinding waits for the driver.
+fn warn_of_wait(dev: &Device<Bound>) {
+    dev_warn!(
+        dev.as_ref(),
+        "unbinding waits: the driver still has queues or interfaces of this device\n"
+    );
 }

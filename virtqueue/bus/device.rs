@@ -175,6 +175,7 @@ impl Device<device::Bound> {
     /// # Errors
     ///
     /// - `EBUSY`: queues found earlier are still alive.
+    /// - `EINVAL`: `affinity` keeps more vectors apart than there are queues.
     /// - `ENOENT`: the device has fewer queues.
     /// - `ENOMEM`: no memory, or no vectors.
     /// - Any other error of the transport.
@@ -275,6 +276,13 @@ impl Device<device::Bound> {
     /// [reset](Device::reset).
     pub fn is_given_up(&self) -> bool {
         self.bind_state().is_given_up()
+    }
+
+    /// Returns whether the device was given up, or is not there: its status reads as ones.
+    ///
+    /// Process context.
+    pub fn is_gone(&self) -> bool {
+        self.is_given_up() || self.status() == u8::MAX
     }
 
     /// Returns whether the device asks for a reset (`DEVICE_NEEDS_RESET`, §2.1) or is not there. A

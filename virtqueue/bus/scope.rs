@@ -34,8 +34,8 @@ pub struct Scope<'bound> {
 impl<'bound> Scope<'bound> {
     /// # Safety
     ///
-    /// `'bound` is the time of the binding of `dev`: a borrow for `'bound` is valid until the state
-    /// of the binding is freed, which is after the last hold is gone.
+    /// `'bound` is the time of the binding of `dev`: a borrow for `'bound` is valid until the last
+    /// hold is gone.
     pub(crate) unsafe fn new(dev: &'bound Device<Bound>) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
@@ -52,14 +52,15 @@ impl<'bound> Scope<'bound> {
     /// Returns a value that keeps the binding from ending. Any context.
     pub fn hold(self) -> Hold {
         let state = self.dev.bind_state();
-        state.get();
+        state.holds.get();
         // INVARIANT: The value was counted just now.
         Hold(NonNull::from(state))
     }
 }
 
 /// A reference that keeps the binding of a driver to a device from ending: unbinding waits until it
-/// is dropped.
+/// is dropped, before managed resources (`Devres`) are released. So unbinding never ends if such a
+/// resource has a hold itself.
 ///
 /// # Invariants
 ///
@@ -75,6 +76,6 @@ unsafe impl Sync for Hold {}
 impl Drop for Hold {
     fn drop(&mut self) {
         // SAFETY: By the type invariants, the state exists until this value is no longer counted.
-        unsafe { self.0.as_ref() }.put();
+        unsafe { self.0.as_ref() }.holds.put();
     }
 }

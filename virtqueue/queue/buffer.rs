@@ -22,9 +22,10 @@ pub use vring::{
 ///   direct mapping, not in the image of the kernel or of a module, and not on a stack.
 ///   [`Segment::premapped`] stays mapped for a device.
 /// - The memory given through [`SegmentWriter::in_`] may be written by the device at any time until
-///   the value comes back. There is no reference to it during this time.
+///   the value comes back. Until the device has used the buffer, there is no reference to it.
 /// - The memory given through [`SegmentWriter::out`] does not change until the value comes back.
 /// - [`Buffer::into_raw`] does not move the memory.
+/// - The segments and the token do not change while there are only shared references to the value.
 /// - [`Buffer::from_raw`] returns the value that [`Buffer::into_raw`] took, also if the context was
 ///   lost (null).
 pub unsafe trait Buffer: Segments<Segment> + Sized + Send + 'static {
@@ -59,8 +60,9 @@ pub unsafe trait Buffer: Segments<Segment> + Sized + Send + 'static {
     ///
     /// # Safety
     ///
-    /// `raw` came from [`Buffer::into_raw`] of this type, and is used once. Its context may be null
-    /// instead.
+    /// `raw` came from [`Buffer::into_raw`] of this type, and is used once. A value that is
+    /// forgotten before the next use does not count: the function has no effect but its result. The
+    /// context of `raw` may be null instead.
     unsafe fn from_raw(raw: RawToken) -> Self;
 }
 

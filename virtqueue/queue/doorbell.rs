@@ -13,9 +13,8 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            Acquire,
             Atomic,
-            Full,
+            Relaxed,
             Release, //
         },
         rcu,
@@ -32,22 +31,37 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `vq` is null, or the queue of the handle in `handle`; it stays valid for an RCU grace period
-/// after it was replaced.
+/// `vq` is null, or the queue of the handle in `held`. The handle stays valid for an RCU grace
+/// period after `vq` was replaced. `vq` is written with `held` locked.
 #[pin_data]
 pub struct Doorbell {
     vq: Atomic<*mut bindings::virtqueue>,
     #[pin]
-    handle: Mutex<Option<QueueHandle>>,
+    held: Mutex<Held>,
 }
+
+/// The handle of a doorbell.
+struct Held {
+    handle: Option<QueueHandle>,
+    /// The last call that has detached the handle, and drops it after a grace period. Zero if there
+    /// is none.
+    detached_by: u64,
+}
+
+/// The number of calls that detached handles. No two calls have the same number.
+static DETACHES: Atomic<u64> = Atomic::new(0);
 
 impl Doorbell {
     /// Returns a doorbell without a queue.
     pub fn new() -> impl PinInit<Self> {
+        let held = Held {
+            handle: None,
+            detached_by: 0,
+        };
         // INVARIANT: There is no queue.
         pin_init!(Self {
             vq: Atomic::new(null_mut()),
-            handle <- new_mutex!(None),
+            held <- new_mutex!(held),
         })
     }
 
@@ -70,27 +84,39 @@ impl Doorbell {
     /// Replaces the handle, or removes it (`None`), and drops the old one after a grace period.
     /// Process context, sleeps.
     pub fn set(&self, handle: Option<QueueHandle>) {
-        let mut place = self.handle.lock();
+        let mut held = self.held.lock();
         let vq = handle.as_ref().map_or(null_mut(), QueueHandle::as_raw);
         // INVARIANT: The handle of the new pointer is stored below, and the old handle is dropped
         // after a grace period.
         self.vq.store(vq, Release);
-        let old = core::mem::replace(&mut *place, handle);
+        // A call of `detach_all` that still waits does not drop the new handle.
+        held.detached_by = 0;
+        let old = core::mem::replace(&mut held.handle, handle);
         if old.is_some() {
             // SAFETY: May be called in process context.
             unsafe { bindings::synchronize_rcu() };
         }
-        drop(place);
+        drop(held);
         drop(old);
     }
 
     /// Removes the handles of several doorbells, with one grace period for all. Process context,
     /// sleeps.
+    ///
+    /// Takes the handles of the doorbells that both `bells` and its clone return.
     pub fn detach_all<'a>(bells: impl Iterator<Item = &'a Self> + Clone) {
+        // OVERFLOW: There are not so many calls.
+        let call = DETACHES.fetch_add(1, Relaxed).wrapping_add(1);
         let mut any = false;
         for bell in bells.clone() {
-            // INVARIANT: The handle stays in `handle` for a grace period from here.
-            any |= !bell.vq.xchg(null_mut(), Full).is_null();
+            let mut held = bell.held.lock();
+            if held.handle.is_some() {
+                // INVARIANT: The handle stays for a grace period from here: other calls find
+                // another number, and `set` waits for a grace period itself.
+                bell.vq.store(null_mut(), Release);
+                held.detached_by = call;
+                any = true;
+            }
         }
         if !any {
             return;
@@ -98,14 +124,15 @@ impl Doorbell {
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
         for bell in bells {
-            let mut place = bell.handle.lock();
-            // If the pointer is not null, a new handle was set after the exchange above.
-            let old = if bell.vq.load(Acquire).is_null() {
-                place.take()
+            let mut held = bell.held.lock();
+            // Otherwise another call has detached the handle later, or a new one was set.
+            let old = if held.detached_by == call {
+                held.detached_by = 0;
+                held.handle.take()
             } else {
                 None
             };
-            drop(place);
+            drop(held);
             drop(old);
         }
     }

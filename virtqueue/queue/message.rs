@@ -2,13 +2,16 @@
 
 //! A buffer for a request to the device and its reply.
 
-use super::buffer::{
-    Buffer,
-    RawToken,
-    Segment,
-    SegmentWriter,
-    Segments,
-    Unmapped, //
+use super::{
+    buffer::{
+        Buffer,
+        RawToken,
+        Segment,
+        SegmentWriter,
+        Segments,
+        Unmapped, //
+    },
+    Used, //
 };
 use core::{
     cell::UnsafeCell,
@@ -113,7 +116,8 @@ tuple_request!(A 0, B 1, C 2);
 /// A request for the device to read and its reply, which the device writes: a ready-made [`Buffer`]
 /// for drivers that send commands.
 ///
-/// There is no reference to the memory of the reply. [`Message::reply`] returns a copy.
+/// There is no reference to the memory of the reply. [`Message::reply`] returns a copy. A
+/// reply of any length has a [tail](Message::with_tail) behind the fixed part.
 ///
 /// The driver of a device that takes a code of two bytes and data, and answers with a status:
 ///
@@ -143,6 +147,8 @@ struct MessageParts<Out, In> {
     request: Out,
     /// A separate allocation, so that it shares no cache line with memory that the device reads.
     reply: KBox<UnsafeCell<In>>,
+    /// The bytes of the reply behind `reply`, if there are any. At most `u32::MAX`, with `reply`.
+    tail: KVec<UnsafeCell<u8>>,
 }
 
 impl<Out: Request, In: FromBytes + Copy + Send + 'static> Message<Out, In> {
@@ -155,9 +161,28 @@ impl<Out: Request, In: FromBytes + Copy + Send + 'static> Message<Out, In> {
     ///
     /// `ENOMEM`.
     pub fn new(request: Out, reply: In) -> Result<Self> {
+        Self::with_tail(request, reply, 0)
+    }
+
+    /// As [`Message::new`], with a place for `tail` more bytes behind the reply, in a segment of
+    /// their own. They are 0 until the device writes them. [`Used::tail`] returns a copy.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the tail is too long for a descriptor. `ENOMEM`.
+    pub fn with_tail(request: Out, reply: In, tail: usize) -> Result<Self> {
+        u32::try_from(tail)
+            .ok()
+            .and_then(|tail| tail.checked_add(size_of::<In>() as u32))
+            .ok_or(EINVAL)?;
         let reply = KBox::new(UnsafeCell::new(reply), GFP_KERNEL)?;
+        let tail = KVec::zeroed(tail, GFP_KERNEL)?;
         Ok(Self(KBox::new(
-            MessageParts { request, reply },
+            MessageParts {
+                request,
+                reply,
+                tail,
+            },
             GFP_KERNEL,
         )?))
     }
@@ -177,34 +202,59 @@ impl<Out: Request, In: FromBytes + Copy + Send + 'static> Message<Out, In> {
     }
 }
 
+impl<Out: Request, In: FromBytes + Copy + Send + 'static> Used<Message<Out, In>> {
+    /// Returns a copy of the tail of the reply, as far as the device reports to have written it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn tail(&self) -> Result<KVec<u8>> {
+        let tail = &self.buffer().0.tail;
+        let written = (self.len() as usize).saturating_sub(size_of::<In>());
+        let mut copy = KVec::with_capacity(written.min(tail.len()), GFP_KERNEL)?;
+        for byte in tail.iter().take(written) {
+            // SAFETY: The pointer is to a byte of the vector. Only the device writes this byte,
+            // possibly at this time.
+            copy.push(unsafe { byte.get().read_volatile() }, GFP_KERNEL)?;
+        }
+        Ok(copy)
+    }
+}
+
 impl<Out: Request, In: FromBytes + Copy + Send + 'static> Segments<Segment> for Message<Out, In> {
     fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         self.0.request.write_segments(writer)?;
-        if size_of::<In>() == 0 {
-            return Ok(());
+        // CAST: `with_tail` has checked the sum of both lengths.
+        let (reply_len, tail_len) = (size_of::<In>() as u32, self.0.tail.len() as u32);
+        if reply_len != 0 {
+            let reply = self.0.reply.get().cast_const();
+            writer.in_(Segment::virt(reply.cast(), reply_len))?;
         }
-        writer.in_(Segment::virt(
-            self.0.reply.get().cast_const().cast(),
-            self.writable_len(),
-        ))
+        if tail_len != 0 {
+            writer.in_(Segment::virt(self.0.tail.as_ptr().cast(), tail_len))?;
+        }
+        Ok(())
     }
 }
 
 // SAFETY:
-// - The message owns its request and the box of the reply. Boxes and vectors stay in place while
-//   the message moves; so does the request itself, in a box.
-// - The only reference to the reply is that to an `UnsafeCell`. A message that was added is in the
-//   queue, so no code can ask it for the reply.
+// - The message owns its request, the box of the reply and the vector of its tail. Boxes and
+//   vectors stay in place while the message moves; so does the request itself, in a box.
+// - The only references to reply and tail are those to an `UnsafeCell`. A message that was added is
+//   in the queue, so no code can ask it for the reply before the device has used it. The reply is
+//   a volatile copy.
 // - The request does not change: there is no exclusive reference to it.
 // - The token is the address of the box, which is all of the value.
 unsafe impl<Out: Request, In: FromBytes + Copy + Send + 'static> Buffer for Message<Out, In> {
     fn segment_count(&self) -> usize {
-        self.0.request.segment_count() + usize::from(size_of::<In>() != 0)
+        self.0.request.segment_count()
+            + usize::from(size_of::<In>() != 0)
+            + usize::from(!self.0.tail.is_empty())
     }
 
     fn writable_len(&self) -> u32 {
-        // CAST: `kmalloc()` makes no larger box.
-        size_of::<In>() as u32
+        // CAST: `with_tail` has checked the sum.
+        (size_of::<In>() + self.0.tail.len()) as u32
     }
 
     fn into_raw(self) -> RawToken {

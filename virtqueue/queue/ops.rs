@@ -14,7 +14,8 @@ use super::{
     },
     c_ring::CQueue,
     rust_ring::RustQueue,
-    Used, //
+    Used,
+    UsedRef, //
 };
 use crate::bindings;
 use kernel::{
@@ -27,11 +28,30 @@ use vring::{
         split, //
     },
     Callbacks,
-    Kernel, //
+    Kernel,
+    Looked, //
 };
+
+/// A look at a used buffer before it is taken: [`QueueOps::get_buf_or_add_again`].
+pub trait Look<T> {
+    /// The result for a buffer that is added again.
+    type Again;
+    /// The result for a buffer that is taken.
+    type Taken;
+
+    /// Looks at a buffer. Returns `Ok` if it is to be added again.
+    ///
+    /// # Errors
+    ///
+    /// The buffer is to be taken.
+    fn look(self, used: UsedRef<'_, T>) -> Result<Self::Again, Self::Taken>;
+}
 
 /// The operations on a queue that carries buffers of type `T`.
 pub trait QueueOps<T: Buffer> {
+    /// Whether [`QueueOps::get_buf_or_add_again`] adds buffers again, unless it has to map them.
+    const ADDS_AGAIN: bool = false;
+
     /// Reborrows the queue. The result has the size of a few pointers, so functions that are not
     /// inlined can take it by value.
     fn reborrow(&mut self) -> impl QueueOps<T> + '_;
@@ -82,6 +102,29 @@ pub trait QueueOps<T: Buffer> {
     ///
     /// Any context. Returns `None` also if the queue is broken.
     fn get_buf(&mut self) -> Option<Used<T>>;
+
+    /// As [`QueueOps::get_buf`], but shows the buffer to `look` before it is taken. If `look`
+    /// returns `Ok`, the buffer is added again instead, as it is. The device gets it with the next
+    /// kick.
+    ///
+    /// A queue whose ring would have to describe the buffer again, or to map it, is
+    /// [unable](Looked::Unable) to do that.
+    ///
+    /// PERF: A buffer that is added again is neither taken out of the ring nor described.
+    #[inline(always)]
+    fn get_buf_or_add_again<L: Look<T>>(
+        &mut self,
+        _look: L,
+    ) -> Looked<L::Again, L::Taken, Used<T>> {
+        Looked::Unable
+    }
+
+    /// Returns the number of buffers, or of descriptors, that were added since the last kick; 0 on
+    /// the C ring.
+    #[inline(always)]
+    fn num_unkicked(&self) -> u64 {
+        0
+    }
 
     /// Does the work of a callback: disables callbacks, passes all used buffers to `take`, enables
     /// callbacks, and repeats until no used buffer is left. Returns whether the queue is broken.

@@ -11,9 +11,11 @@ use super::{
     handle::Armed,
     ops::{
         dma_dev,
+        Look,
         QueueOps, //
     },
-    Used, //
+    Used,
+    UsedRef, //
 };
 use crate::bindings;
 use core::{
@@ -27,10 +29,13 @@ use kernel::{
 };
 use vring::{
     ring::Format,
+    AnyRing,
     Callbacks,
-    ExclusiveQueue,
     Kernel,
+    LookAt,
+    Looked,
     Queue,
+    RingLayout,
     RingRef, //
 };
 
@@ -39,8 +44,10 @@ use vring::{
 /// # Invariants
 ///
 /// `vq` is a valid queue of the crate `vring`. Only this value refers to it, except for handles.
+/// `layout` is the layout of its ring.
 pub(super) struct RustRing {
     vq: *mut bindings::virtqueue,
+    layout: RingLayout,
 }
 
 impl RustRing {
@@ -54,12 +61,16 @@ impl RustRing {
         if !vring::create::is_provider() {
             return None;
         }
-        // INVARIANT: By the safety requirements, `vq` is valid, and only this value refers to it.
-        // All queues are of the ring that provides them.
-        let mut ring = Self { vq };
-        let exclusive = ring.exclusive();
+        // SAFETY: By the safety requirements, `vq` is valid, and only the result refers to it. All
+        // queues are of the ring that provides them.
+        let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
         exclusive.set_max_segments(u16::try_from(max_segments).unwrap_or(u16::MAX));
-        Some(ring)
+        // INVARIANT: By the safety requirements, `vq` is valid, and only this value refers to it.
+        // The layout is that of its ring, and does not change.
+        Some(Self {
+            vq,
+            layout: exclusive.layout(),
+        })
     }
 
     #[inline(always)]
@@ -67,10 +78,15 @@ impl RustRing {
         self.vq
     }
 
+    /// Returns the ring by its layout.
     #[inline(always)]
-    pub(super) fn exclusive(&mut self) -> &mut ExclusiveQueue {
-        // SAFETY: By the type invariants, and because `&mut self` excludes others.
-        unsafe { Queue::from_raw(self.vq).exclusive() }
+    pub(super) fn by_layout(&mut self) -> AnyRing<'_> {
+        // SAFETY: By the type invariants, `vq` is valid, and `layout` is that of its ring;
+        // `&mut self` excludes others.
+        unsafe {
+            let exclusive = Queue::from_raw(self.vq).exclusive();
+            exclusive.by_known_layout(self.layout)
+        }
     }
 }
 
@@ -104,45 +120,64 @@ impl<'a, T: Buffer, F: Format<Platform = Kernel>> RustQueue<'a, T, F> {
     }
 }
 
-/// Adds a buffer of any number of segments, and maps it for the device if necessary.
+/// Adds a buffer of any number of segments, and maps it for the device if necessary. If that fails,
+/// the caller has the buffer: `buffer` is a copy of it.
 ///
 /// PERF: All arguments are passed by value, so that the caller can keep them in registers for the
-/// buffers that are added without a call of this function.
+/// buffers that are added without a call of this function. So is the result, without the buffer.
 #[inline(never)]
 fn add_any<T: Buffer, F: Format<Platform = Kernel>>(
     mut ring: RingRef<'_, F>,
-    buffer: T,
-) -> Result<(), AddError<T>> {
-    let segments = match segments_of(&buffer, ring.max_segments()) {
-        Ok(segments) => segments,
-        Err(error) => return Err(AddError { error, buffer }),
-    };
-    let pending = PendingAdd::new(buffer);
-    let added = ring.add(pending.raw(), segments, pending.buffer(), 0);
-    added.map_err(|error| AddError {
-        error,
-        buffer: pending.take_back(),
-    })
+    buffer: ManuallyDrop<T>,
+) -> Result {
+    let segments = segments_of(&*buffer, ring.max_segments())?;
+    let pending = PendingAdd::of(buffer);
+    ring.add(pending.raw(), segments, pending.buffer(), 0)
 }
 
 /// As [`add_any`], of a [common](Buffer::is_common) buffer, on a queue that needs mappings.
 #[inline(never)]
 fn add_with_mappings<T: Buffer, F: Format<Platform = Kernel>>(
     mut ring: RingRef<'_, F>,
-    buffer: T,
-) -> Result<(), AddError<T>> {
-    let pending = PendingAdd::new(buffer);
-    match ring.try_add_with_mappings(pending.raw(), T::COMMON_COUNT, pending.buffer()) {
-        Ok(true) => Ok(()),
-        Ok(false) => add_any(ring, pending.take_back()),
-        Err(error) => Err(AddError {
-            error,
-            buffer: pending.take_back(),
-        }),
+    buffer: ManuallyDrop<T>,
+) -> Result {
+    let pending = PendingAdd::of(buffer);
+    if ring.try_add_with_mappings(pending.raw(), T::COMMON_COUNT, pending.buffer())? {
+        return Ok(());
+    }
+    add_any(ring, pending.copy())
+}
+
+/// A look at a buffer, by its token.
+///
+/// # Invariants
+///
+/// The value is used for a ring whose tokens came from [`Buffer::into_raw`] of a `T`.
+struct LookAtToken<L, T> {
+    look: L,
+    _buffers: PhantomData<T>,
+}
+
+impl<T: Buffer, L: Look<T>> LookAt for LookAtToken<L, T> {
+    type Again = L::Again;
+    type Taken = L::Taken;
+
+    #[inline(always)]
+    fn look(self, raw: RawToken, len: u32) -> Result<L::Again, L::Taken> {
+        // SAFETY: By the type invariant, the token came from `into_raw` of a `T`. The value is not
+        // dropped, and it is gone before the ring returns the token or adds it again.
+        let buffer = ManuallyDrop::new(unsafe { T::from_raw(raw) });
+        // INVARIANT: The ring has compared the length with the room in the buffer.
+        self.look.look(UsedRef {
+            buffer: &buffer,
+            len,
+        })
     }
 }
 
 impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F> {
+    const ADDS_AGAIN: bool = F::KEEPS_DESCRIPTORS;
+
     #[inline(always)]
     fn reborrow(&mut self) -> impl QueueOps<T> + '_ {
         // INVARIANT: The result has the ring of `self`.
@@ -154,25 +189,26 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
 
     #[inline(always)]
     unsafe fn add_buf_unchecked(&mut self, buffer: T) -> Result<(), AddError<T>> {
-        if !buffer.is_common() {
-            return add_any(self.ring.reborrow(), buffer);
-        }
-        if self.ring.needs_mapping() {
-            return add_with_mappings(self.ring.reborrow(), buffer);
-        }
-        // A common buffer is simple enough to be added inline.
         let pending = PendingAdd::new(buffer);
-        match self
-            .ring
-            .try_add_physical(pending.raw(), T::COMMON_COUNT, pending.buffer())
-        {
-            Ok(true) => Ok(()),
-            Ok(false) => add_any(self.ring.reborrow(), pending.take_back()),
-            Err(error) => Err(AddError {
-                error,
-                buffer: pending.take_back(),
-            }),
-        }
+        let result = if !pending.buffer().is_common() {
+            add_any(self.ring.reborrow(), pending.copy())
+        } else if self.ring.needs_mapping() {
+            add_with_mappings(self.ring.reborrow(), pending.copy())
+        } else {
+            // A common buffer is simple enough to be added inline.
+            match self
+                .ring
+                .try_add_physical(pending.raw(), T::COMMON_COUNT, pending.buffer())
+            {
+                Ok(true) => Ok(()),
+                Ok(false) => add_any(self.ring.reborrow(), pending.copy()),
+                Err(error) => Err(error),
+            }
+        };
+        result.map_err(|error| AddError {
+            error,
+            buffer: pending.take_back(),
+        })
     }
 
     #[inline]
@@ -190,6 +226,32 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
         let buffer = unsafe { T::from_raw(raw) };
         // INVARIANT: The ring has compared the length with the room in the buffer.
         Some(Used { buffer, len })
+    }
+
+    #[inline(always)]
+    fn get_buf_or_add_again<L: Look<T>>(&mut self, look: L) -> Looked<L::Again, L::Taken, Used<T>> {
+        // INVARIANT: By the type invariants, the tokens of the ring came from `into_raw` of a `T`.
+        let look = LookAtToken {
+            look,
+            _buffers: PhantomData,
+        };
+        match self.ring.get_or_add_again(look) {
+            Looked::Nothing => Looked::Nothing,
+            Looked::AddedAgain(seen) => Looked::AddedAgain(seen),
+            Looked::Taken(seen, (raw, len)) => {
+                // SAFETY: By the type invariants, the token came from `into_raw` of a `T`. The ring
+                // returns each token once.
+                let buffer = unsafe { T::from_raw(raw) };
+                // INVARIANT: As in `get_buf`.
+                Looked::Taken(seen, Used { buffer, len })
+            }
+            Looked::Unable => Looked::Unable,
+        }
+    }
+
+    #[inline(always)]
+    fn num_unkicked(&self) -> u64 {
+        self.ring.core().num_unkicked()
     }
 
     #[inline(always)]
@@ -231,7 +293,9 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
     #[inline(always)]
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {
         let (kick, done) = self.ring.kick_prepare_enable_cb_delayed();
-        (kick && self.notify(), done)
+        // PERF: A broken queue is not kicked, so that is not asked again. That saves six
+        // instructions a notification.
+        (kick && self.ring.queue().notify_now(), done)
     }
 
     #[inline(always)]
@@ -276,7 +340,12 @@ impl<T: Buffer> PendingAdd<T> {
     /// Makes a token of a buffer.
     #[inline(always)]
     fn new(buffer: T) -> Self {
-        let buffer = ManuallyDrop::new(buffer);
+        Self::of(ManuallyDrop::new(buffer))
+    }
+
+    /// Makes a token of a copy of a buffer.
+    #[inline(always)]
+    fn of(buffer: ManuallyDrop<T>) -> Self {
         // SAFETY: Only one of the two copies is used later: the token if the ring took it, and the
         // buffer otherwise. The memory that the buffer describes does not move.
         let raw = unsafe { core::ptr::read(&*buffer) }.into_raw();
@@ -293,6 +362,14 @@ impl<T: Buffer> PendingAdd<T> {
     #[inline(always)]
     fn buffer(&self) -> &T {
         &self.buffer
+    }
+
+    /// Returns a copy of the buffer, which is used only to add the buffer.
+    #[inline(always)]
+    fn copy(&self) -> ManuallyDrop<T> {
+        // SAFETY: The copy is not dropped, and only one of the two is used later: the token of the
+        // copy if the ring took it, and this buffer otherwise.
+        unsafe { core::ptr::read(&self.buffer) }
     }
 
     /// Returns the buffer, which the ring did not take.

@@ -158,6 +158,11 @@ impl Queues {
                 pre_vectors,
                 post_vectors,
             } => {
+                // The kernel adds the two up, in 32 bits.
+                let apart = pre_vectors.checked_add(post_vectors).ok_or(EINVAL)?;
+                if apart as usize > specs.len() {
+                    return Err(EINVAL);
+                }
                 desc.pre_vectors = pre_vectors;
                 desc.post_vectors = post_vectors;
                 &raw mut desc

@@ -58,6 +58,13 @@ impl Count {
         }
     }
 
+    /// Records a full barrier of a kick. Returns the number that was added since the last kick.
+    #[inline(always)]
+    pub(super) fn barrier_done(&mut self) -> u64 {
+        self.event_moved = false;
+        core::mem::replace(&mut self.unkicked, 0)
+    }
+
     /// Returns the number of buffers that were added and not taken.
     #[inline(always)]
     pub(super) const fn outstanding(&self) -> u16 {
@@ -106,6 +113,9 @@ pub unsafe trait Format: Sized {
     const LINKED: bool;
     /// In order: the ring shows only the first buffer of a batch as used.
     const HIDES_BATCH: bool;
+    /// The descriptors of a buffer stay where they are after it was used, so that [`Format::stage`]
+    /// alone makes it available again.
+    const KEEPS_DESCRIPTORS: bool;
     /// [`Format::arm_delayed`] counts every added buffer as outstanding, so that the caller
     /// publishes before.
     const DELAYS_BY_ADDED: bool;
@@ -198,6 +208,14 @@ pub unsafe trait Format: Sized {
         count: &mut Count,
     ) -> Result<Found, BrokenReport>;
 
+    /// Returns the buffer at `used_pos` if it is used according to the last [`Format::peek_used`],
+    /// and no other check of that function applies to it. The ring is not read. A format may return
+    /// `None` for any buffer.
+    #[inline(always)]
+    fn seen(&self, _used_pos: Self::UsedPos) -> Option<Found> {
+        None
+    }
+
     /// Returns the id and the length of the used buffer at `used_pos`, which [`Format::peek_used`]
     /// found with `id`.
     fn used(&self, used_pos: Self::UsedPos, id: u16) -> (u32, u32);
@@ -252,6 +270,26 @@ pub unsafe trait Format: Sized {
     /// Returns whether fewer buffers were used than the delayed callback waits for. The caller has
     /// done a full barrier.
     fn is_quiet(&self, armed: u16, count: &Count) -> bool;
+
+    /// Does [`Format::publish`], [`Format::arm_delayed`], [`Format::wants_kick`] and
+    /// [`Format::is_quiet`], with one full barrier between the writes and the reads. Returns the
+    /// results of the last two.
+    #[inline(always)]
+    fn kick_and_arm_delayed(
+        &mut self,
+        lockless: &LocklessState<Self::Platform, Self::View>,
+        count: &mut Count,
+    ) -> (bool, bool) {
+        self.publish(lockless, count);
+        let armed = self.arm_delayed(lockless, count);
+        // §2.7.13.4.1, §2.8.21.3.1 and §2.7.7.1, §2.8.10: The index, and the flags or the used
+        // event, are written before the suppression and the used index or flags are read, as in
+        // `RingCore::kick_prepare` and `LocklessState::poll`.
+        Self::Platform::mb(count.flags.strong());
+        let unkicked = count.barrier_done();
+        let kick = self.wants_kick(count, unkicked);
+        (kick, self.is_quiet(armed, count))
+    }
 }
 
 /// The facts about the ring that the part of a queue without a lock needs.

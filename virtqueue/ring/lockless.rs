@@ -100,7 +100,8 @@ pub struct LocklessState<P, V> {
     /// Not 0: the callback that was requested by index has come. The device sends no other before
     /// one is requested again.
     pub(super) event_triggered: Word<P>,
-    /// The position of the next used buffer to take, in the representation of the format.
+    /// The position of the next used buffer to take, in the representation of the format. While
+    /// callbacks are disabled, a position before it: it is renewed when the ring is found empty.
     pub(super) next_used: Word<P>,
     /// The position of the next buffer to make available.
     pub(super) next_avail: Word<P>,
@@ -314,9 +315,9 @@ impl<P: Platform, V: LayoutView<P>> LocklessState<P, V> {
         if self.is_broken() {
             return Interrupt::Ignore;
         }
-        if view.flags().event_idx() {
-            self.event_triggered.set(1);
-        }
+        // PERF: A store instead of a branch. Without `VIRTIO_F_EVENT_IDX` the word stays 0. That
+        // saves an instruction an interrupt.
+        self.event_triggered.set(view.flags().event_idx().into());
         Interrupt::Callback
     }
 

@@ -86,7 +86,11 @@ pub use self::{
     },
     packed::Packed,
     platform::Platform,
-    ring_core::RingCore,
+    ring_core::{
+        Broken,
+        RingCore,
+        Shown, //
+    },
     segments::{
         Piece,
         SegmentWriter,

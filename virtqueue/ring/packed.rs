@@ -106,6 +106,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for PackedFormat<P
     const IN_ORDER: bool = IN_ORDER;
     const LINKED: bool = false;
     const HIDES_BATCH: bool = IN_ORDER;
+    const KEEPS_DESCRIPTORS: bool = false;
     const DELAYS_BY_ADDED: bool = true;
 
     fn check(memory: &Memory) -> Result<(), SetupError> {

@@ -3,10 +3,16 @@
 //! The common part of both formats: tokens, ids, tables, and the start and end of a ring.
 
 mod add;
+mod again;
 mod drain;
 mod get;
 mod lend;
 mod notify;
+
+pub use self::again::{
+    Broken,
+    Shown, //
+};
 
 use super::{
     broken::BrokenReport,
@@ -272,6 +278,12 @@ where
     #[inline(always)]
     pub fn num_free(&self) -> u16 {
         self.count.free
+    }
+
+    /// Returns the number of buffers, or of descriptors, that were added since the last kick.
+    #[inline(always)]
+    pub fn num_unkicked(&self) -> u64 {
+        self.count.unkicked
     }
 
     /// Returns the id that the next added buffer gets.

@@ -86,6 +86,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
     const LINKED: bool = true;
     // The used index counts every buffer of a batch.
     const HIDES_BATCH: bool = false;
+    // In order, the next buffer begins at the next descriptor.
+    const KEEPS_DESCRIPTORS: bool = !IN_ORDER;
     const DELAYS_BY_ADDED: bool = false;
 
     fn check(memory: &Memory) -> Result<(), SetupError> {
@@ -193,7 +195,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
         &mut self,
         used_pos: u16,
         batch: &Batch,
-        _lockless: &LocklessState<P>,
+        lockless: &LocklessState<P>,
         count: &mut Count,
     ) -> Result<Found, BrokenReport> {
         if used_pos != self.used_seen {
@@ -211,13 +213,19 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
         }
         let seen = self.areas.used_index();
         if seen == used_pos {
+            if !DRAINING {
+                lockless.next_used.set(used_pos.into());
+            }
             return Ok(Found::Nothing);
         }
-        if seen.wrapping_sub(used_pos) > count.total_added.wrapping_sub(used_pos) {
+        // Not those that were added: some may be added again during a poll, and the device cannot
+        // have found them.
+        let published = self.published(lockless);
+        if seen.wrapping_sub(used_pos) > published.wrapping_sub(used_pos) {
             return Err(BrokenReport {
                 reason: BrokenReason::IndexJump,
                 value: seen.into(),
-                limit: count.total_added.into(),
+                limit: published.into(),
             });
         }
         // §2.7.14: The index is read before the entries and the contents of the buffers. Pairs with
@@ -225,6 +233,12 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
         P::rmb(count.flags.strong());
         self.used_seen = seen;
         Ok(Found::Entry(0))
+    }
+
+    #[inline(always)]
+    fn seen(&self, used_pos: u16) -> Option<Found> {
+        // In order, the buffer may belong to a batch.
+        (!IN_ORDER && used_pos != self.used_seen).then_some(Found::Entry(0))
     }
 
     #[inline(always)]
@@ -258,9 +272,11 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
         }
         // With callbacks enabled, asks for one at the next entry, once the last entry that was seen
         // is taken. Before that, the position makes no difference: more used buffers are there.
-        if total_taken == self.used_seen {
+        // Otherwise no other context needs the position before callbacks are enabled, or the ring
+        // is found empty.
+        if lockless.cb_disabled.get() == 0 && total_taken == self.used_seen {
             lockless.next_used.set(total_taken.into());
-            if count.flags.event_idx() && lockless.cb_disabled.get() == 0 {
+            if count.flags.event_idx() {
                 self.areas.set_used_event(total_taken);
                 count.event_moved = true;
             }
@@ -294,11 +310,21 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
 
     #[inline(always)]
     fn arm_delayed(&mut self, lockless: &LocklessState<P>, count: &Count) -> u16 {
-        self.arm_at_threshold(lockless, count)
+        let published = self.published(lockless);
+        self.arm_at_threshold(lockless, count, published)
     }
 
     #[inline(always)]
     fn is_quiet(&self, armed: u16, count: &Count) -> bool {
         self.areas.used_index().wrapping_sub(count.total_taken) <= armed
+    }
+
+    #[inline(always)]
+    fn kick_and_arm_delayed(
+        &mut self,
+        lockless: &LocklessState<P>,
+        count: &mut Count,
+    ) -> (bool, bool) {
+        self.publish_and_arm(lockless, count)
     }
 }

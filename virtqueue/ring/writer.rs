@@ -125,6 +125,17 @@ pub struct Chain {
     pub(super) head: u64,
 }
 
+impl Chain {
+    /// No descriptors, for a buffer whose descriptors are there.
+    pub(super) const EMPTY: Self = Self {
+        count: 0,
+        tail: 0,
+        after: 0,
+        writable_len: 0,
+        head: 0,
+    };
+}
+
 /// The counts of the segments of one buffer.
 pub(super) struct SegmentCounter {
     /// The largest number of segments, and the number that may still follow.

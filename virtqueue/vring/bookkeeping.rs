@@ -79,13 +79,13 @@ impl Bookkeeping {
         &self.stamps
     }
 
-    /// Records that a buffer was added.
+    /// Records that a buffer was added. `free` returns the number of free descriptors.
     #[inline(always)]
-    pub(crate) fn added(&self, id: u16, segments: u16, free: u16) {
+    pub(crate) fn added(&self, id: u16, segments: u16, free: impl FnOnce() -> u16) {
         // SAFETY: The ring returned the id, so it is below the number of ids.
         unsafe { self.stamp.added(id) };
         // SAFETY: `vq` is the queue of this ring, which outlives it.
-        unsafe { trace::add(self.vq, id.into(), segments.into(), free.into()) };
+        unsafe { trace::add(|| (self.vq, id.into(), segments.into(), free().into())) };
     }
 
     /// Records that a buffer was not added, and returns the error.
@@ -110,23 +110,29 @@ impl Bookkeeping {
     pub(crate) fn kicked(&self, notify: bool) {
         self.counters.kicks.count();
         // SAFETY: `vq` is the queue of this ring, which outlives it.
-        unsafe { trace::kick(self.vq, notify) };
+        unsafe { trace::kick(|| (self.vq, notify)) };
     }
 
     /// Records that a used buffer was taken. Returns its length, or 0 if the device reports an
     /// impossible one: such a length says nothing about the bytes that were written.
     #[inline(always)]
     pub(crate) fn taken(&mut self, used: &Used<RawToken>) -> u32 {
+        let len = self.seen(used);
+        self.released(used.id);
+        len
+    }
+
+    /// Traces a used buffer, and returns its length as [`Bookkeeping::taken`] does.
+    #[inline(always)]
+    pub(crate) fn seen(&mut self, used: &Used<RawToken>) -> u32 {
         // SAFETY: `vq` is the queue of this ring, which outlives it.
-        unsafe { trace::get_buf(self.vq, used.id.into(), used.claimed) };
-        let len = if used.is_cut() {
+        unsafe { trace::get_buf(|| (self.vq, used.id.into(), used.claimed)) };
+        if used.is_cut() {
             self.wrong_length(used.claimed, used.writable_len);
             0
         } else {
             used.claimed
-        };
-        self.released(used.id);
-        len
+        }
     }
 
     /// Counts an impossible length, and logs the first one.
@@ -140,12 +146,18 @@ impl Bookkeeping {
         }
     }
 
+    /// As [`Bookkeeping::released`], of a buffer without mappings.
+    #[inline(always)]
+    pub(crate) fn released_unmapped(&self, id: u16) {
+        // SAFETY: The ring returned the id, so it is below the number of ids.
+        unsafe { self.stamp.taken(id) };
+    }
+
     /// Records that the ring gave a buffer back, which had the id `id`: ends its time stamp and its
     /// mappings.
     #[inline(always)]
     pub(crate) fn released(&mut self, id: u16) {
-        // SAFETY: The ring returned the id, so it is below the number of ids.
-        unsafe { self.stamp.taken(id) };
+        self.released_unmapped(id);
         // PERF: Last, since this may be a call, and the compiler knows little of the state after
         // it.
         if let Some(mappings) = &mut self.mappings {

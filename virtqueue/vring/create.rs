@@ -11,7 +11,8 @@ use crate::{
     exclusive::{
         AnyLayout,
         DescStates,
-        ExclusiveQueue, //
+        ExclusiveQueue,
+        Ring, //
     },
     queue::{
         fields,
@@ -82,14 +83,16 @@ pub struct Spec {
 /// Whether this crate provides all queues of the system. Set when the first queue is made, since
 /// only one module can provide `virtio_ring`. Cleared when the module that exports the functions is
 /// unloaded, because another provider may be loaded afterwards.
-pub static PROVIDES: Atomic<i32> = Atomic::new(0);
+static PROVIDES: Atomic<i32> = Atomic::new(0);
 
 /// Records that no queue of this crate is left, and that this crate makes no queue until another
 /// call of [`Queue::create`].
 ///
-/// Called when the module that exports the functions is unloaded. At that time no transport and no
-/// driver is loaded.
-pub fn no_provider() {
+/// # Safety
+///
+/// No queue of this crate is left: the module that exports the functions is unloaded, and no
+/// transport and no driver is loaded.
+pub unsafe fn no_provider() {
     PROVIDES.store(0, Relaxed);
 }
 
@@ -152,7 +155,7 @@ pub(crate) fn new_states(size: u16) -> Result<DescStates> {
     Ok(states)
 }
 
-/// Creates the ring of a format in its memory.
+/// Creates the ring of a format in its memory, with its bookkeeping.
 ///
 /// # Safety
 ///
@@ -161,6 +164,7 @@ unsafe fn ring(
     params: &RingParams,
     ring_memory: &RingMemory,
     tables: Tables,
+    bookkeeping: Bookkeeping,
 ) -> Result<(AnyLayout, LocklessPart)> {
     let states = new_states(ring_memory.size())?;
     let config = params.config;
@@ -173,9 +177,11 @@ unsafe fn ring(
             let lockless_part = LocklessPart::Packed(state.clone());
             let memory = ring_memory.packed();
             let ring = if params.in_order {
-                AnyLayout::PackedInOrder(Packed::new(memory, config, states, state, tables)?)
+                let core = Packed::new(memory, config, states, state, tables)?;
+                AnyLayout::PackedInOrder(Ring { core, bookkeeping })
             } else {
-                AnyLayout::Packed(Packed::new(memory, config, states, state, tables)?)
+                let core = Packed::new(memory, config, states, state, tables)?;
+                AnyLayout::Packed(Ring { core, bookkeeping })
             };
             Ok((ring, lockless_part))
         } else {
@@ -183,9 +189,11 @@ unsafe fn ring(
             let lockless_part = LocklessPart::Split(state.clone());
             let memory = ring_memory.split();
             let ring = if params.in_order {
-                AnyLayout::SplitInOrder(Split::new(memory, config, states, state, tables)?)
+                let core = Split::new(memory, config, states, state, tables)?;
+                AnyLayout::SplitInOrder(Ring { core, bookkeeping })
             } else {
-                AnyLayout::Split(Split::new(memory, config, states, state, tables)?)
+                let core = Split::new(memory, config, states, state, tables)?;
+                AnyLayout::Split(Ring { core, bookkeeping })
             };
             Ok((ring, lockless_part))
         }
@@ -231,9 +239,11 @@ impl Queue {
         let counters = Arc::new(Counters::new(), GFP_KERNEL)?;
         let tables = Tables::new(params.tables, mapper, ring_memory.size(), counters.clone())?;
         tables.log_missing(vdev, spec.index, ring_memory.size());
+        let bookkeeping =
+            Bookkeeping::new(mappings, vdev, spec.index, ring_memory.size(), counters)?;
         // SAFETY: The memory goes into the queue together with the ring, so it stays as long. The
         // ring is the only one in it.
-        let (ring, lockless_part) = unsafe { ring(&params, &ring_memory, tables) }?;
+        let (ring, lockless_part) = unsafe { ring(&params, &ring_memory, tables, bookkeeping) }?;
         let vq = fields(
             spec.index,
             vdev,
@@ -241,9 +251,7 @@ impl Queue {
             spec.name,
             ring_memory.size().into(),
         );
-        let bookkeeping =
-            Bookkeeping::new(mappings, vdev, spec.index, ring_memory.size(), counters)?;
-        let exclusive = ExclusiveQueue { ring, bookkeeping };
+        let exclusive = ExclusiveQueue { ring };
         let queue = Self::new(QueueParts {
             vq,
             notify: spec.notify,

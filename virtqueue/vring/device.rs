@@ -78,8 +78,8 @@ impl Virtio {
     /// the transport (`VIRTIO_F_ACCESS_PLATFORM`, §6). Always true under Xen.
     pub fn uses_map_api(self) -> bool {
         // SAFETY: `xen_domain` may be called at any time.
-        self.has(bindings::VIRTIO_F_ACCESS_PLATFORM)
-            || unsafe { bindings::rust_virtio_xen_domain() }
+        let is_xen = unsafe { bindings::rust_virtio_xen_domain() };
+        is_xen || self.has(bindings::VIRTIO_F_ACCESS_PLATFORM)
     }
 
     /// Returns the mapping operations of the transport, if it has its own.

@@ -342,11 +342,11 @@ impl Mapper {
     #[inline]
     pub fn needs_sync(&self, addr: dma_addr_t) -> bool {
         match self.vdev.map_ops() {
-            // SAFETY: The operations are those of the device, and by the type invariant they take
-            // `map`.
-            Some(ops) => ops
-                .need_sync
-                .is_some_and(|need_sync| unsafe { need_sync(self.map, addr) }),
+            Some(ops) => ops.need_sync.is_some_and(|need_sync| {
+                // SAFETY: The operations are those of the device, and by the type invariant they
+                // take `map`.
+                unsafe { need_sync(self.map, addr) }
+            }),
             // SAFETY: Without operations, `dma_dev` is the device that does the DMA (type
             // invariant), and is valid as long as the queue.
             None => unsafe { bindings::rust_virtio_dma_need_sync(self.dma_dev(), addr) },

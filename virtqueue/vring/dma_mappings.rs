@@ -196,7 +196,10 @@ impl DmaMappings {
     }
 
     /// Unmaps the buffer that had `id`, which the device is done with.
-    #[inline(always)]
+    ///
+    /// PERF: Not inlined, so that a path that takes buffers keeps no address of the mappings, which
+    /// most queues do not have.
+    #[inline(never)]
     pub(crate) fn unmap(&mut self, id: u16) {
         if let Some(own) = self.own.get_mut(usize::from(id)) {
             // A buffer that the driver mapped itself has no records.

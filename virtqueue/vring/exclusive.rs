@@ -19,6 +19,7 @@ use crate::{
     segment::RawToken,
     tables::Tables, //
 };
+use core::hint::unreachable_unchecked;
 use kernel::sync::Arc;
 
 /// The private state of the ids of a queue.
@@ -28,10 +29,18 @@ pub type DescStates = kernel::alloc::KVVec<crate::ring::DescState<RawToken>>;
 pub type RingOf<F> =
     RingCore<F, RawToken, DescStates, Arc<LocklessState<Kernel, <F as Format>::View>>, Tables>;
 
-type SplitRing<const IN_ORDER: bool> = RingOf<split::SplitFormat<Kernel, IN_ORDER>>;
-type PackedRing<const IN_ORDER: bool> = RingOf<packed::PackedFormat<Kernel, IN_ORDER>>;
+/// A ring of format `F` with its bookkeeping.
+///
+/// PERF: In one structure, so that a [`RingRef`] is one pointer. Not measured by itself.
+pub(crate) struct Ring<F: Format<Platform = Kernel>> {
+    pub(crate) core: RingOf<F>,
+    pub(crate) bookkeeping: Bookkeeping,
+}
 
-/// The ring of a queue, of the layout that was negotiated.
+type SplitRing<const IN_ORDER: bool> = Ring<split::SplitFormat<Kernel, IN_ORDER>>;
+type PackedRing<const IN_ORDER: bool> = Ring<packed::PackedFormat<Kernel, IN_ORDER>>;
+
+/// The ring of a queue, of the layout that was negotiated, with its bookkeeping.
 ///
 /// An enum and not a trait object: the choice is one predictable branch, and the code behind it can
 /// be inlined.
@@ -40,6 +49,19 @@ pub(crate) enum AnyLayout {
     Packed(PackedRing<false>),
     SplitInOrder(SplitRing<true>),
     PackedInOrder(PackedRing<true>),
+}
+
+/// The layout of a ring, which does not change: [`ExclusiveQueue::layout`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingLayout {
+    /// A split ring.
+    Split,
+    /// A packed ring.
+    Packed,
+    /// A split ring whose buffers are used in order.
+    SplitInOrder,
+    /// A packed ring whose buffers are used in order.
+    PackedInOrder,
 }
 
 /// A reference to the ring of a queue, by its layout: [`ExclusiveQueue::by_layout`].
@@ -75,25 +97,67 @@ macro_rules! with_ring {
 /// gets, and enables or disables callbacks.
 pub struct ExclusiveQueue {
     pub(crate) ring: AnyLayout,
-    pub(crate) bookkeeping: Bookkeeping,
 }
 
 impl ExclusiveQueue {
     /// Sets the largest number of segments that a buffer of the driver may have, for
     /// [`RingRef::max_segments`].
     pub fn set_max_segments(&mut self, most: u16) {
-        self.bookkeeping.max_segments = most;
+        self.bookkeeping().max_segments = most;
     }
 
     /// Returns the ring by its layout: see [`with_ring!`](crate::with_ring).
     #[inline(always)]
     pub fn by_layout(&mut self) -> AnyRing<'_> {
-        let Self { ring, bookkeeping } = self;
-        match ring {
-            AnyLayout::Split(core) => AnyRing::Split(RingRef { core, bookkeeping }),
-            AnyLayout::Packed(core) => AnyRing::Packed(RingRef { core, bookkeeping }),
-            AnyLayout::SplitInOrder(core) => AnyRing::SplitInOrder(RingRef { core, bookkeeping }),
-            AnyLayout::PackedInOrder(core) => AnyRing::PackedInOrder(RingRef { core, bookkeeping }),
+        match &mut self.ring {
+            AnyLayout::Split(ring) => AnyRing::Split(RingRef { ring }),
+            AnyLayout::Packed(ring) => AnyRing::Packed(RingRef { ring }),
+            AnyLayout::SplitInOrder(ring) => AnyRing::SplitInOrder(RingRef { ring }),
+            AnyLayout::PackedInOrder(ring) => AnyRing::PackedInOrder(RingRef { ring }),
+        }
+    }
+
+    /// Returns the layout of the ring.
+    pub fn layout(&self) -> RingLayout {
+        match &self.ring {
+            AnyLayout::Split(_) => RingLayout::Split,
+            AnyLayout::Packed(_) => RingLayout::Packed,
+            AnyLayout::SplitInOrder(_) => RingLayout::SplitInOrder,
+            AnyLayout::PackedInOrder(_) => RingLayout::PackedInOrder,
+        }
+    }
+
+    /// As [`ExclusiveQueue::by_layout`], for a caller that keeps the layout beside its pointer to
+    /// the queue.
+    ///
+    /// PERF: The layout in the queue is not read, so that a caller compares one byte of its own.
+    ///
+    /// # Safety
+    ///
+    /// `layout` is that of the ring: the result of [`ExclusiveQueue::layout`].
+    #[inline(always)]
+    pub unsafe fn by_known_layout(&mut self, layout: RingLayout) -> AnyRing<'_> {
+        match (layout, &mut self.ring) {
+            (RingLayout::Split, AnyLayout::Split(ring)) => AnyRing::Split(RingRef { ring }),
+            (RingLayout::Packed, AnyLayout::Packed(ring)) => AnyRing::Packed(RingRef { ring }),
+            (RingLayout::SplitInOrder, AnyLayout::SplitInOrder(ring)) => {
+                AnyRing::SplitInOrder(RingRef { ring })
+            }
+            (RingLayout::PackedInOrder, AnyLayout::PackedInOrder(ring)) => {
+                AnyRing::PackedInOrder(RingRef { ring })
+            }
+            // SAFETY: By the safety requirements, `layout` is that of the ring.
+            _ => unsafe { unreachable_unchecked() },
+        }
+    }
+
+    /// Returns the bookkeeping.
+    pub(crate) fn bookkeeping(&mut self) -> &mut Bookkeeping {
+        match &mut self.ring {
+            AnyLayout::Split(ring) => &mut ring.bookkeeping,
+            AnyLayout::Packed(ring) => &mut ring.bookkeeping,
+            AnyLayout::SplitInOrder(ring) => &mut ring.bookkeeping,
+            AnyLayout::PackedInOrder(ring) => &mut ring.bookkeeping,
         }
     }
 }

@@ -97,12 +97,13 @@ pub(crate) struct QueueParts {
 
 impl Queue {
     /// Makes a queue of its parts.
-    pub(crate) fn new(parts: QueueParts) -> Self {
+    pub(crate) fn new(mut parts: QueueParts) -> Self {
+        let counters = parts.exclusive.bookkeeping().counters.clone();
         Self {
             vq: UnsafeCell::new(parts.vq),
             notify: parts.notify,
             lockless_part: parts.lockless_part,
-            counters: parts.exclusive.bookkeeping.counters.clone(),
+            counters,
             exclusive: UnsafeCell::new(parts.exclusive),
             mapper: parts.mapper,
             needs_mapping: parts.needs_mapping,
@@ -123,9 +124,9 @@ impl Queue {
         // SAFETY: By the safety requirements, no other code uses the queue during the call.
         unsafe {
             let exclusive = self.exclusive();
-            exclusive.bookkeeping.vq = self.as_raw();
-            *self.debugfs_file.get() =
-                debugfs::create_file(self, exclusive.bookkeeping.stamps().clone());
+            let bookkeeping = exclusive.bookkeeping();
+            bookkeeping.vq = self.as_raw();
+            *self.debugfs_file.get() = debugfs::create_file(self, bookkeeping.stamps().clone());
         }
     }
 
@@ -239,6 +240,12 @@ impl Queue {
         if with_lockless!(self, |state| state.is_broken()) {
             return false;
         }
+        self.notify_now()
+    }
+
+    /// As [`Queue::notify`], for a caller that has just seen that the queue is not broken.
+    #[inline]
+    pub fn notify_now(&self) -> bool {
         self.counters.notified.count();
         // SAFETY: The transport passed the function for this queue.
         let notified = unsafe { (self.notify)(self.as_raw()) };
@@ -278,7 +285,7 @@ impl Queue {
             Interrupt::Callback => {
                 self.counters.callbacks.count();
                 // SAFETY: `as_raw` returns the C structure of this queue, which is valid.
-                unsafe { trace::callback(self.as_raw()) };
+                unsafe { trace::callback(|| (self.as_raw(),)) };
             }
             Interrupt::None | Interrupt::Ignore => self.counters.idle_interrupts.count(),
         }

@@ -12,11 +12,11 @@ use crate::{
     exclusive::{
         AnyLayout,
         DescStates,
-        ExclusiveQueue, //
+        ExclusiveQueue,
+        Ring, //
     },
     queue::Queue,
     ring_memory::RingMemory,
-    ring_ref::RingRef,
     stats::Stamps,
     tables::Tables,
     with_ring, //
@@ -34,7 +34,7 @@ impl ExclusiveQueue {
     /// The device does not use the ring. It gets the ring only after this function has returned.
     pub unsafe fn reset(&mut self) {
         with_ring!(self, |ring| {
-            let RingRef { core, bookkeeping } = ring;
+            let Ring { core, bookkeeping } = ring.ring;
             // SAFETY: By the safety requirements, the device does not use the ring.
             unsafe { core.reset(|unused| bookkeeping.released(unused.id)) };
         });
@@ -60,13 +60,17 @@ impl ExclusiveQueue {
         // reads it through its lockless part, and the new memory stays.
         let moved = unsafe {
             match &mut self.ring {
-                AnyLayout::Split(ring) => ring.resize(ring_memory.split(), states, tables, drop),
-                AnyLayout::SplitInOrder(ring) => {
-                    ring.resize(ring_memory.split(), states, tables, drop)
+                AnyLayout::Split(ring) => {
+                    ring.core.resize(ring_memory.split(), states, tables, drop)
                 }
-                AnyLayout::Packed(ring) => ring.resize(ring_memory.packed(), states, tables, drop),
+                AnyLayout::SplitInOrder(ring) => {
+                    ring.core.resize(ring_memory.split(), states, tables, drop)
+                }
+                AnyLayout::Packed(ring) => {
+                    ring.core.resize(ring_memory.packed(), states, tables, drop)
+                }
                 AnyLayout::PackedInOrder(ring) => {
-                    ring.resize(ring_memory.packed(), states, tables, drop)
+                    ring.core.resize(ring_memory.packed(), states, tables, drop)
                 }
             }
         };
@@ -109,11 +113,8 @@ impl Queue {
         };
         let counters = self.counters.clone();
         let tables = Tables::new(self.params.tables, self.mapper(), size, counters)?;
-        tables.log_missing(
-            exclusive.bookkeeping.vdev,
-            exclusive.bookkeeping.index,
-            size,
-        );
+        let bookkeeping = exclusive.bookkeeping();
+        tables.log_missing(bookkeeping.vdev, bookkeeping.index, size);
         let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
         let states = new_states(size)?;
         // The interrupt vector of the queue still exists, and a device may raise it without having
@@ -126,8 +127,9 @@ impl Queue {
         // SAFETY: The ring was replaced, or will not be.
         unsafe { self.end_resize() };
         moved?;
-        exclusive.bookkeeping.mappings = mappings;
-        exclusive.bookkeeping.set_stamps(stamps);
+        let bookkeeping = exclusive.bookkeeping();
+        bookkeeping.mappings = mappings;
+        bookkeeping.set_stamps(stamps);
         // SAFETY: By the safety requirements, there is no other user of the queue, except for
         // readers of its debugfs file. `remove_debugfs` waits for them, and `init_in_place` allows
         // them again when the queue is complete.

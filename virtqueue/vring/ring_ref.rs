@@ -21,13 +21,16 @@
 //! whether other segments of a queue need mappings.
 
 use crate::{
-    bookkeeping::Bookkeeping,
-    exclusive::RingOf,
+    exclusive::{
+        Ring,
+        RingOf, //
+    },
     platform::Kernel,
     queue::Queue,
     report,
     ring::{
         Armed,
+        Broken,
         Callbacks,
         Format,
         Found,
@@ -47,20 +50,47 @@ use core::{
 };
 use kernel::prelude::*;
 
+/// The function of a driver that looks at a used buffer: [`RingRef::get_or_add_again`].
+///
+/// PERF: A trait and not a closure, because the function has to be inlined, and attributes of
+/// closures are not stable. That saves 31 instructions a packet.
+pub trait LookAt {
+    /// The result for a buffer that is added again.
+    type Again;
+    /// The result for a buffer that is taken.
+    type Taken;
+
+    /// Looks at a buffer by its token, to which the device wrote `len` bytes. Returns `Ok` if the
+    /// buffer is to be added again, and an error if it is to be taken.
+    ///
+    /// # Errors
+    ///
+    /// The buffer is to be taken.
+    fn look(self, token: RawToken, len: u32) -> Result<Self::Again, Self::Taken>;
+}
+
+/// The result of [`RingRef::get_or_add_again`].
+pub enum Looked<A, K, B> {
+    /// There is no used buffer, or the queue is broken.
+    Nothing,
+    /// The buffer was added again.
+    AddedAgain(A),
+    /// The buffer was taken.
+    Taken(K, B),
+    /// The ring is unable to add buffers again. There may be a used buffer, which was not touched.
+    Unable,
+}
+
 /// A reference to a ring of format `F` and to its bookkeeping.
 pub struct RingRef<'a, F: Format<Platform = Kernel>> {
-    pub(crate) core: &'a mut RingOf<F>,
-    pub(crate) bookkeeping: &'a mut Bookkeeping,
+    pub(crate) ring: &'a mut Ring<F>,
 }
 
 impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     /// Reborrows the ring.
     #[inline(always)]
     pub fn reborrow(&mut self) -> RingRef<'_, F> {
-        RingRef {
-            core: self.core,
-            bookkeeping: self.bookkeeping,
-        }
+        RingRef { ring: self.ring }
     }
 
     /// Calls `f` out of line, so that each layout has a function of its own.
@@ -72,32 +102,32 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     /// Returns the ring core, for operations that change nothing in it.
     #[inline(always)]
     pub fn core(&self) -> &RingOf<F> {
-        self.core
+        &self.ring.core
     }
 
     /// Returns the queue of the ring.
     #[inline(always)]
     pub fn queue(&self) -> &Queue {
         // SAFETY: The ring belongs to the queue `vq`, and does not outlive it.
-        unsafe { Queue::from_raw(self.bookkeeping.vq) }
+        unsafe { Queue::from_raw(self.ring.bookkeeping.vq) }
     }
 
     /// Returns the largest number of segments that a buffer of the driver may have.
     #[inline(always)]
     pub fn max_segments(&self) -> u16 {
-        self.bookkeeping.max_segments
+        self.ring.bookkeeping.max_segments
     }
 
     /// Returns whether the ring maps the memory of buffers for the device, with the DMA API.
     #[inline(always)]
     pub fn needs_mapping(&self) -> bool {
-        self.bookkeeping.mappings.is_some()
+        self.ring.bookkeeping.mappings.is_some()
     }
 
     /// As [`RingCore::may_sleep`](crate::ring::RingCore::may_sleep).
     #[inline(always)]
     pub fn may_sleep(&mut self, sleeps: bool) {
-        self.core.may_sleep(sleeps);
+        self.ring.core.may_sleep(sleeps);
     }
 
     /// Adds a buffer of at most `segments` segments. `attrs` are the attributes of its DMA
@@ -138,12 +168,14 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         segments: u16,
         buffer: &B,
     ) -> Result {
-        match self.core.add(token, segments, buffer, &mut Physical) {
+        match self.ring.core.add(token, segments, buffer, &mut Physical) {
             Ok(id) => {
-                self.bookkeeping.added(id, segments, self.core.num_free());
+                self.ring
+                    .bookkeeping
+                    .added(id, segments, || self.ring.core.num_free());
                 Ok(())
             }
-            Err((error, _)) => Err(self.bookkeeping.refused(error)),
+            Err((error, _)) => Err(self.ring.bookkeeping.refused(error)),
         }
     }
 
@@ -172,20 +204,26 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         buffer: &B,
         attrs: usize,
     ) -> Result {
-        let id = self.core.next_id();
-        let mappings = self.bookkeeping.mappings.as_mut();
+        let id = self.ring.core.next_id();
+        let mappings = self.ring.bookkeeping.mappings.as_mut();
         let Some(mut transaction) = mappings.and_then(|mappings| mappings.begin(id, attrs)) else {
             return Err(EINVAL);
         };
-        match self.core.add(token, segments, buffer, &mut transaction) {
+        match self
+            .ring
+            .core
+            .add(token, segments, buffer, &mut transaction)
+        {
             Ok(id) => {
                 transaction.commit();
-                self.bookkeeping.added(id, segments, self.core.num_free());
+                self.ring
+                    .bookkeeping
+                    .added(id, segments, || self.ring.core.num_free());
                 Ok(())
             }
             Err((error, _)) => {
                 transaction.rollback();
-                Err(self.bookkeeping.refused(error))
+                Err(self.ring.bookkeeping.refused(error))
             }
         }
     }
@@ -204,13 +242,19 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         segments: u16,
         buffer: &B,
     ) -> Result<bool> {
-        match self.core.try_add(token, segments, buffer, &mut Physical) {
+        match self
+            .ring
+            .core
+            .try_add(token, segments, buffer, &mut Physical)
+        {
             Ok(id) => {
-                self.bookkeeping.added(id, segments, self.core.num_free());
+                self.ring
+                    .bookkeeping
+                    .added(id, segments, || self.ring.core.num_free());
                 Ok(true)
             }
             Err((None, _)) => Ok(false),
-            Err((Some(error), _)) => Err(self.bookkeeping.refused(error)),
+            Err((Some(error), _)) => Err(self.ring.bookkeeping.refused(error)),
         }
     }
 
@@ -226,22 +270,28 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         segments: u16,
         buffer: &B,
     ) -> Result<bool> {
-        let id = self.core.next_id();
-        let mappings = self.bookkeeping.mappings.as_mut();
+        let id = self.ring.core.next_id();
+        let mappings = self.ring.bookkeeping.mappings.as_mut();
         let Some(mut transaction) = mappings.and_then(|mappings| mappings.begin(id, 0)) else {
             return Err(EINVAL);
         };
-        match self.core.try_add(token, segments, buffer, &mut transaction) {
+        match self
+            .ring
+            .core
+            .try_add(token, segments, buffer, &mut transaction)
+        {
             Ok(id) => {
                 transaction.commit();
-                self.bookkeeping.added(id, segments, self.core.num_free());
+                self.ring
+                    .bookkeeping
+                    .added(id, segments, || self.ring.core.num_free());
                 Ok(true)
             }
             // No segment was described, so no segment was mapped.
             Err((None, _)) => Ok(false),
             Err((Some(error), _)) => {
                 transaction.rollback();
-                Err(self.bookkeeping.refused(error))
+                Err(self.ring.bookkeeping.refused(error))
             }
         }
     }
@@ -253,9 +303,11 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     /// As [`RingRef::add`].
     #[inline(always)]
     pub fn add_single<B: Segments<Segment>>(&mut self, token: RawToken, buffer: &B) -> Result {
-        match self.core.try_add(token, 1, buffer, &mut Physical) {
+        match self.ring.core.try_add(token, 1, buffer, &mut Physical) {
             Ok(id) => {
-                self.bookkeeping.added(id, 1, self.core.num_free());
+                self.ring
+                    .bookkeeping
+                    .added(id, 1, || self.ring.core.num_free());
                 Ok(())
             }
             Err((_, token)) => self.add_outlined(token, 1, buffer),
@@ -265,14 +317,16 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     /// Publishes the added buffers to the device, and the number of free descriptors to C code.
     #[inline(always)]
     pub fn publish(&mut self) {
-        self.core.publish();
+        self.ring.core.publish();
         self.set_num_free();
     }
 
     /// Publishes the number of free descriptors to C code.
     #[inline(always)]
     pub fn set_num_free(&self) {
-        self.bookkeeping.set_num_free(self.core.num_free());
+        self.ring
+            .bookkeeping
+            .set_num_free(self.ring.core.num_free());
     }
 
     /// Takes a used buffer. Returns its token and the number of bytes that the device reported as
@@ -280,19 +334,60 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     /// buffer or the queue is broken. If the device broke the queue, logs the reason once.
     #[inline(always)]
     pub fn get(&mut self) -> Option<(RawToken, u32)> {
-        let Some(used) = self.core.get() else {
+        let Some(used) = self.ring.core.get() else {
             self.log_if_broken();
             return None;
         };
-        let len = self.bookkeeping.taken(&used);
+        let len = self.ring.bookkeeping.taken(&used);
         Some((used.token, len))
+    }
+
+    /// As [`RingRef::get`], but shows the token and the length to `look` before the buffer is
+    /// taken. If `look` returns `Ok`, the buffer is added again instead, with the segments that it
+    /// has. The device gets the buffer with the next kick.
+    ///
+    /// A ring that would have to describe the buffer again, or to map it, is unable to do that, and
+    /// has not looked.
+    #[inline(always)]
+    pub fn get_or_add_again<L: LookAt>(
+        &mut self,
+        look: L,
+    ) -> Looked<L::Again, L::Taken, (RawToken, u32)> {
+        // Memory that is mapped by the ring is mapped for one use.
+        if !F::KEEPS_DESCRIPTORS || self.needs_mapping() {
+            return Looked::Unable;
+        }
+        let shown = match self.ring.core.look() {
+            Ok(Some(shown)) => shown,
+            Ok(None) => return Looked::Nothing,
+            Err(Broken) => {
+                log_broken(self.ring);
+                return Looked::Nothing;
+            }
+        };
+        let used = shown.used();
+        let len = self.ring.bookkeeping.seen(&used);
+        match look.look(used.token, len) {
+            Ok(seen) => {
+                shown.add_again();
+                self.ring
+                    .bookkeeping
+                    .added(used.id, 1, || self.ring.core.num_free());
+                Looked::AddedAgain(seen)
+            }
+            Err(seen) => {
+                shown.take();
+                self.ring.bookkeeping.released_unmapped(used.id);
+                Looked::Taken(seen, (used.token, len))
+            }
+        }
     }
 
     /// Takes all used buffers, as [`RingRef::get`]. Returns whether the queue is broken.
     #[inline(always)]
     pub fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) -> bool {
-        let bookkeeping = &mut *self.bookkeeping;
-        let broken = self.core.drain(|used| {
+        let bookkeeping = &mut self.ring.bookkeeping;
+        let broken = self.ring.core.drain(|used| {
             let len = bookkeeping.taken(&used);
             take(used.token, len);
         });
@@ -306,8 +401,8 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     /// queue is broken. One full barrier.
     #[inline(always)]
     pub fn kick_prepare(&mut self) -> bool {
-        let notify = self.core.kick_prepare();
-        self.bookkeeping.kicked(notify);
+        let notify = self.ring.core.kick_prepare();
+        self.ring.bookkeeping.kicked(notify);
         notify
     }
 
@@ -316,27 +411,27 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     /// the device, and whether the caller may sleep ([`Callbacks::is_quiet`]).
     #[inline(always)]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
-        let (notify, quiet) = self.core.kick_prepare_enable_cb_delayed();
-        self.bookkeeping.kicked(notify);
+        let (notify, quiet) = self.ring.core.kick_prepare_enable_cb_delayed();
+        self.ring.bookkeeping.kicked(notify);
         (notify, quiet)
     }
 
     /// As [`RingCore::enable_cb_prepare`](crate::ring::RingCore::enable_cb_prepare).
     #[inline(always)]
     pub fn enable_cb_prepare(&mut self) -> Armed {
-        self.core.enable_cb_prepare()
+        self.ring.core.enable_cb_prepare()
     }
 
     /// As [`RingCore::enable_cb`](crate::ring::RingCore::enable_cb).
     #[inline(always)]
     pub fn enable_cb(&mut self) -> Callbacks {
-        self.core.enable_cb()
+        self.ring.core.enable_cb()
     }
 
     /// As [`RingCore::enable_cb_delayed`](crate::ring::RingCore::enable_cb_delayed).
     #[inline(always)]
     pub fn enable_cb_delayed(&mut self) -> Callbacks {
-        self.core.enable_cb_delayed()
+        self.ring.core.enable_cb_delayed()
     }
 
     /// Takes back a buffer that the device has not used.
@@ -347,8 +442,8 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     /// reset.
     pub unsafe fn detach_unused(&mut self) -> Option<RawToken> {
         // SAFETY: By the safety requirements, the device uses neither the ring nor its buffers.
-        let unused = unsafe { self.core.detach_unused() }?;
-        self.bookkeeping.released(unused.id);
+        let unused = unsafe { self.ring.core.detach_unused() }?;
+        self.ring.bookkeeping.released(unused.id);
         Some(unused.token)
     }
 
@@ -362,7 +457,7 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     pub unsafe fn get_raw(self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
         // SAFETY: By the safety requirements, `len` and `ctx` are valid for writes.
         unsafe {
-            match self.core.find() {
+            match self.ring.core.find() {
                 Some(Found::Nothing) => null_mut(),
                 Some(found) => self.take_raw(found, len, ctx),
                 None => self.get_raw_or_log(len, ctx),
@@ -384,7 +479,7 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         len: *mut u32,
         ctx: *mut *mut c_void,
     ) -> *mut c_void {
-        let used = self.core.take_found(found);
+        let used = self.ring.core.take_found(found);
         // SAFETY: By the safety requirements, `len` and `ctx` are valid for writes.
         unsafe { self.hand_out(used, len, ctx) }
     }
@@ -397,7 +492,7 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     #[cold]
     #[inline(never)]
     unsafe fn get_raw_or_log(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
-        let used = self.core.get();
+        let used = self.ring.core.get();
         // SAFETY: By the safety requirements, `len` and `ctx` are valid for writes.
         unsafe { self.hand_out(used, len, ctx) }
     }
@@ -427,15 +522,15 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
                 *ctx = used.token.ctx;
             }
         }
-        self.bookkeeping.taken(&used);
+        self.ring.bookkeeping.taken(&used);
         used.token.data.as_ptr()
     }
 
     /// Logs the reason why the device broke its queue, if it did, once.
     #[inline(always)]
     fn log_if_broken(&mut self) {
-        if self.core.lockless().is_broken() {
-            log_broken(self.core, self.bookkeeping);
+        if self.ring.core.lockless().is_broken() {
+            log_broken(self.ring);
         }
     }
 }
@@ -443,17 +538,20 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
 /// Logs the reason why a queue is broken, if that was not logged yet.
 #[cold]
 #[inline(never)]
-fn log_broken<F: Format<Platform = Kernel>>(ring: &mut RingOf<F>, bookkeeping: &Bookkeeping) {
-    if let Some(report) = ring.take_broken_report() {
+fn log_broken<F: Format<Platform = Kernel>>(ring: &mut Ring<F>) {
+    let Ring { core, bookkeeping } = ring;
+    if let Some(report) = core.take_broken_report() {
         report::log_broken(bookkeeping.vdev, bookkeeping.index, report);
         // SAFETY: `vq` is the queue of this ring, which outlives it.
         unsafe {
-            trace::broken(
-                bookkeeping.vq,
-                report.reason as u32,
-                report.value,
-                report.limit,
-            )
+            trace::broken(|| {
+                (
+                    bookkeeping.vq,
+                    report.reason as u32,
+                    report.value,
+                    report.limit,
+                )
+            })
         };
     }
 }

@@ -86,8 +86,12 @@ impl Segment {
 
     /// Returns the physical address of the segment. `write` says whether the device writes it (for
     /// KMSAN).
+    ///
+    /// # Safety
+    ///
+    /// The memory of the segment is valid, and directly mapped or a page.
     #[inline(always)]
-    pub fn phys(&self, write: bool) -> u64 {
+    pub unsafe fn phys(&self, write: bool) -> u64 {
         let phys = self.address();
         #[cfg(CONFIG_KMSAN)]
         if !matches!(self.kind, Kind::Premapped(_)) {
@@ -134,7 +138,8 @@ impl Translate<Segment> for Physical {
 
     #[inline(always)]
     fn address(&mut self, segment: Segment, write: bool) -> Result<u64> {
-        Ok(segment.phys(write))
+        // SAFETY: Code that adds a segment to a queue promises this.
+        Ok(unsafe { segment.phys(write) })
     }
 }
 

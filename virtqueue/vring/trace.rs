@@ -10,15 +10,19 @@ use crate::bindings::{
 };
 
 /// Defines functions, each of which traces if the tracepoint of its name is enabled.
+///
+/// PERF: The arguments come from a closure, so that they are read only if the tracepoint is
+/// enabled: the compiler moves no read past the branch. That saves three instructions for a buffer
+/// that is added, and one for each other event.
 macro_rules! tracepoint {
     ($(fn $name:ident($tracepoint:ident, $call:ident $(, $arg:ident: $kind:ty)* $(,)?);)*) => {$(
-        /// Traces an event of `vq`.
+        /// Traces an event. `event` returns its queue and the other arguments.
         ///
         /// # Safety
         ///
-        /// `vq` is a valid queue.
+        /// The queue that `event` returns is valid.
         #[inline(always)]
-        pub(crate) unsafe fn $name(vq: *const virtqueue, $($arg: $kind),*) {
+        pub(crate) unsafe fn $name(event: impl FnOnce() -> (*const virtqueue, $($kind),*)) {
             #[cfg(CONFIG_TRACEPOINTS)]
             {
                 // SAFETY: The key is that of the tracepoint, which C defined.
@@ -30,12 +34,13 @@ macro_rules! tracepoint {
                     )
                 };
                 if is_on {
+                    let (vq, $($arg),*) = event();
                     // SAFETY: By the safety requirements of this function, `vq` is a queue.
                     unsafe { bindings::$call(vq, $($arg),*) };
                 }
             }
             #[cfg(not(CONFIG_TRACEPOINTS))]
-            let _ = (vq, $($arg),*);
+            let _ = event;
         }
     )*};
 }

@@ -42,7 +42,8 @@ pub use self::{
     dma::Mapper,
     exclusive::{
         AnyRing,
-        ExclusiveQueue, //
+        ExclusiveQueue,
+        RingLayout, //
     },
     once::{
         Once,
@@ -57,7 +58,11 @@ pub use self::{
         SegmentWriter,
         Segments, //
     },
-    ring_ref::RingRef,
+    ring_ref::{
+        LookAt,
+        Looked,
+        RingRef, //
+    },
     segment::{
         RawToken,
         Segment, //

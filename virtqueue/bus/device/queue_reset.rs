@@ -78,13 +78,15 @@ trait Registers {
 fn reset(registers: &impl Registers, index: u16) -> Result {
     registers.write(QUEUE_SELECT, index);
     registers.write(QUEUE_RESET, 1);
-    wait_for_zero(
-        || match registers.read(QUEUE_RESET) | registers.read(QUEUE_ENABLE) {
-            0 => 0,
-            u16::MAX => ALL_ONES,
-            _ => 1,
-        },
-    )
+    wait_for_zero(|| {
+        Ok(
+            match registers.read(QUEUE_RESET) | registers.read(QUEUE_ENABLE) {
+                0 => 0,
+                u16::MAX => ALL_ONES,
+                _ => 1,
+            },
+        )
+    })
 }
 
 /// The registers of a queue, mapped for the bus.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     bindings,
+    Feature,
     TimeLimit, //
 };
 use kernel::{
@@ -27,6 +28,7 @@ const RESET_LIMIT: TimeLimit = TimeLimit::from_millis(10_000);
 const POLL_INTERVAL: Delta = Delta::from_millis(1);
 /// The status of a device that is not there: no device has all bits set (§2.1).
 pub(super) const ALL_ONES: u8 = 0xff;
+const FAILED: u8 = bindings::VIRTIO_CONFIG_S_FAILED as u8;
 
 /// Resets a device, or gives it up if the device does not complete the reset. Afterwards the device
 /// uses no memory, as far as the bus can prevent it. Process context, sleeps.
@@ -51,6 +53,7 @@ pub(super) fn reset(dev: &Device<Bound>) {
 /// # Errors
 ///
 /// - `ENODEV`: the device is not there.
+/// - `ENOTSUPP`: the device cannot be reset.
 /// - `ETIMEDOUT`: the device does not complete the reset.
 fn reset_with_limit(dev: &Device<Bound>) -> Result {
     let state = dev.bind_state();
@@ -64,22 +67,31 @@ fn reset_with_limit(dev: &Device<Bound>) -> Result {
         return Err(ENODEV);
     }
     match state.status_register() {
-        // The transport waits for the device without a limit. So the device is reset here before.
+        // The transport waits for the device without a limit. So the device is reset here.
         Some(register) => {
+            let before = register.read();
             register.clear();
-            wait_for_zero(|| register.read())?;
+            wait_for_zero(|| unless_refused(before, register.read()))?;
+            if transport.synchronize_cbs.is_some() && !dev.has_feature(Feature::ADMIN_VQ) {
+                // The transport's reset would do no more than this, after another wait.
+                dev.synchronize_callbacks();
+            } else {
+                // SAFETY: This is the transport's operation for its device.
+                unsafe { reset(dev.as_raw()) };
+            }
         }
         None => {
             // SAFETY: This is the transport's operation for its device.
-            if unsafe { get_status(dev.as_raw()) } == ALL_ONES {
+            let before = unsafe { get_status(dev.as_raw()) };
+            if before == ALL_ONES {
                 return Err(ENODEV);
             }
+            // SAFETY: This is the transport's operation for its device.
+            unsafe { reset(dev.as_raw()) };
+            // SAFETY: The device is bound, so its transport's operation may be called.
+            wait_for_zero(|| unless_refused(before, unsafe { get_status(dev.as_raw()) }))?;
         }
     }
-    // SAFETY: This is the transport's operation for its device.
-    unsafe { reset(dev.as_raw()) };
-    // SAFETY: The device is bound, so its transport's operation may be called.
-    wait_for_zero(|| unsafe { get_status(dev.as_raw()) })?;
     // Some systems read zeroes if there is no device.
     if is_present() {
         Ok(())
@@ -88,16 +100,30 @@ fn reset_with_limit(dev: &Device<Bound>) -> Result {
     }
 }
 
+/// Returns the status that a device has since it was asked for a reset.
+///
+/// # Errors
+///
+/// `ENOTSUPP`: the device has set FAILED, which it had not set `before`. Firecracker's devices say
+/// in this way that they cannot be reset.
+fn unless_refused(before: u8, status: u8) -> Result<u8> {
+    if status != ALL_ONES && status & !before & FAILED != 0 {
+        return Err(ENOTSUPP);
+    }
+    Ok(status)
+}
+
 /// Waits until a status is 0.
 ///
 /// # Errors
 ///
 /// - `ENODEV`: all bits are set.
 /// - `ETIMEDOUT`.
-pub(super) fn wait_for_zero(mut status: impl FnMut() -> u8) -> Result {
+/// - Errors of `status`.
+pub(super) fn wait_for_zero(mut status: impl FnMut() -> Result<u8>) -> Result {
     let start = Instant::<Monotonic>::now();
     loop {
-        match status() {
+        match status()? {
             0 => return Ok(()),
             ALL_ONES => return Err(ENODEV),
             _ if start.elapsed() > RESET_LIMIT.as_delta() => return Err(ETIMEDOUT),
@@ -120,6 +146,7 @@ fn give_up(dev: &Device<Bound>, why: Error) {
         state.tables().install(dev, false);
         let why = match why {
             ENODEV => "the device is gone",
+            ENOTSUPP => "the device cannot be reset",
             _ => "the device does not complete a reset",
         };
         dev_err!(

@@ -85,8 +85,8 @@ where
                 // callee-saved registers or on the stack over the loop, which most often runs once:
                 // reading them again is cheaper.
                 compiler_fence(SeqCst);
-                let used_pos = self.format.used_pos(&self.count);
-                let found = match self.peek_used::<true>(used_pos) {
+                let mut used_pos = self.format.used_pos(&self.count);
+                let mut found = match self.peek_used::<true>(used_pos) {
                     Ok(Found::Nothing) => break,
                     Ok(found) => found,
                     Err(report) => {
@@ -94,9 +94,20 @@ where
                         return Callbacks::Broken;
                     }
                 };
-                match self.take::<true>(used_pos, found) {
-                    Some(used) => give(used),
-                    None => return Callbacks::Broken,
+                loop {
+                    match self.take::<true>(used_pos, found) {
+                        Some(used) => give(used),
+                        None => return Callbacks::Broken,
+                    }
+                    compiler_fence(SeqCst);
+                    // PERF: Buffers that were seen are outstanding, so that is not asked for each
+                    // of them. Costs three instructions for one buffer, and saves about six for
+                    // each further one.
+                    used_pos = self.format.used_pos(&self.count);
+                    match self.format.seen(used_pos) {
+                        Some(next) => found = next,
+                        None => break,
+                    }
                 }
                 // No buffer is outstanding: the device cannot have used another.
                 if self.count.outstanding() == 0 {

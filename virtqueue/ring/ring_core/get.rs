@@ -50,7 +50,10 @@ where
         match self.peek_used::<false>(used_pos) {
             Ok(Found::Nothing) => None,
             Ok(found) => self.take::<false>(used_pos, found),
-            Err(report) => self.fail(report),
+            Err(report) => {
+                self.fail(report);
+                None
+            }
         }
     }
 
@@ -103,20 +106,21 @@ where
 
     /// Marks the queue broken by its device.
     #[cold]
-    pub(super) fn fail(&mut self, report: BrokenReport) -> Option<Used<T>> {
+    #[inline(never)]
+    pub(super) fn fail(&mut self, report: BrokenReport) {
         self.lockless.set_broken_once(&mut self.report, report);
-        None
     }
 
     /// Marks the queue broken because of a used id.
     #[cold]
-    fn fail_id(&mut self, reason: BrokenReason, id: u32) -> Option<Used<T>> {
+    #[inline(never)]
+    pub(super) fn fail_id(&mut self, reason: BrokenReason, id: u32) {
         let last = self.format.size().wrapping_sub(1);
         self.fail(BrokenReport {
             reason,
             value: id,
             limit: last.into(),
-        })
+        });
     }
 
     /// Takes the next used buffer, which [`Format::peek_used`] found; see [`Format::advance_used`]
@@ -192,22 +196,25 @@ where
     /// Takes the buffer with the id that the device reported. `len` is the reported length; without
     /// one, the buffer was used in full.
     #[inline(always)]
-    fn take_id<const DRAINING: bool>(
+    pub(super) fn take_id<const DRAINING: bool>(
         &mut self,
         used_pos: F::UsedPos,
         id: u32,
         len: Option<u32>,
     ) -> Option<Used<T>> {
         let Some(state) = self.states.get_mut(id as usize) else {
-            return self.fail_id(BrokenReason::IdOutOfRange, id);
+            self.fail_id(BrokenReason::IdOutOfRange, id);
+            return None;
         };
         if state.token.is_none() {
-            return self.fail_id(BrokenReason::NotOutstanding, id);
+            self.fail_id(BrokenReason::NotOutstanding, id);
+            return None;
         }
         let writable_len = state.writable_len;
         let claimed = len.unwrap_or(writable_len);
         let Some(token) = state.token.take() else {
-            return self.fail_id(BrokenReason::NotOutstanding, id);
+            self.fail_id(BrokenReason::NotOutstanding, id);
+            return None;
         };
         // CAST: `id` is the index of a descriptor state.
         let id = id as u16;

@@ -71,8 +71,11 @@ where
     /// callback may come for them: call [`RingCore::get`] again. One full barrier.
     #[inline(always)]
     pub fn enable_cb(&mut self) -> Callbacks {
-        self.format.arm(&self.lockless, &self.count);
-        if self.lockless.is_broken() {
+        // PERF: Dereferenced once, since the compiler does so again after each write to the ring.
+        // That saves an instruction for each use.
+        let lockless = &*self.lockless;
+        self.format.arm(lockless, &self.count);
+        if lockless.is_broken() {
             return Callbacks::Broken;
         }
         // §2.7.7.1, §2.8.10: The driver wrote the flags or the used event before it reads the used
@@ -116,14 +119,9 @@ where
         if self.lockless.is_broken() {
             return (false, true);
         }
-        self.publish();
-        let armed = self.format.arm_delayed(&self.lockless, &self.count);
-        // §2.7.13.4.1, §2.8.21.3.1 and §2.7.7.1, §2.8.10: The index, and the flags or the used
-        // event, are written before the suppression and the used index or flags are read, as in
-        // `kick_prepare` and `LocklessState::poll`.
-        F::Platform::mb(self.count.flags.strong());
-        self.count.event_moved = false;
-        let kick = self.wants_kick();
-        (kick, self.is_quiet(armed))
+        let (kick, quiet) = self
+            .format
+            .kick_and_arm_delayed(&self.lockless, &mut self.count);
+        (kick, quiet && !self.in_hidden_batch())
     }
 }

@@ -80,6 +80,46 @@ fn ids_that_the_device_does_not_have() {
     }
 }
 
+/// A look at a buffer finds the same lies.
+#[test]
+fn lies_that_a_look_finds() {
+    for setup in setups(8) {
+        if setup.packed || setup.in_order {
+            continue;
+        }
+        for id in [8, 0xffff, 0x1_0000, u32::MAX] {
+            let (mut p, _) = three(setup);
+            p.device.forge(id, 0);
+            assert_eq!(p.driver.look(true), None);
+            is_broken(&mut p, BrokenReason::IdOutOfRange, &[0, 1, 2]);
+        }
+        let (mut p, requests) = three(setup);
+        p.device.push(&requests[1], 1);
+        p.device.forge(requests[1].id.into(), 1);
+        assert_eq!(p.driver.look(false).unwrap().token, 1);
+        assert_eq!(p.driver.look(true), None);
+        is_broken(&mut p, BrokenReason::NotOutstanding, &[0, 2]);
+        let (mut p, _) = three(setup);
+        p.device.jump(4);
+        assert_eq!(p.driver.look(true), None);
+        is_broken(&mut p, BrokenReason::IndexJump, &[0, 1, 2]);
+        // A device may report a buffer that was added again before it can have found it.
+        let (mut p, requests) = three(setup);
+        p.device.push(&requests[0], 64);
+        assert_eq!(p.driver.look(true).unwrap().token, 0);
+        p.device.push(&requests[0], 65);
+        let used = p.driver.look(true).unwrap();
+        assert_eq!((used.token, used.claimed, used.len()), (0, 65, 64));
+        assert_eq!((p.driver.outstanding(), p.driver.num_unkicked()), (3, 5));
+        assert_eq!(p.driver.broken(), None);
+        // But not more buffers than it was told of.
+        p.device.push(&requests[0], 1);
+        p.device.push(&requests[0], 1);
+        assert_eq!(p.driver.look(true), None);
+        is_broken(&mut p, BrokenReason::IndexJump, &[0, 1, 2]);
+    }
+}
+
 #[test]
 fn an_id_twice() {
     for setup in setups(8) {

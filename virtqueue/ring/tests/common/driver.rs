@@ -74,6 +74,25 @@ macro_rules! driver {
                 self.ring.get()
             }
 
+            fn look(&mut self, again: bool) -> Option<ring_core::Used<u32>> {
+                let shown = self.ring.look().ok()??;
+                let used = shown.used();
+                if again {
+                    shown.add_again();
+                } else {
+                    shown.take();
+                }
+                Some(used)
+            }
+
+            fn peek(&mut self) -> Option<ring_core::Used<u32>> {
+                Some(self.ring.look().ok()??.used())
+            }
+
+            fn num_unkicked(&self) -> u64 {
+                self.ring.num_unkicked()
+            }
+
             fn drain(&mut self) -> (Vec<ring_core::Used<u32>>, bool) {
                 let mut all = Vec::new();
                 let broken = self.ring.drain(|used| all.push(used));

@@ -70,6 +70,11 @@ pub trait Driver {
     fn publish(&mut self);
     fn kick_prepare(&mut self) -> bool;
     fn get(&mut self) -> Option<Used<u32>>;
+    /// Returns the next used buffer, and adds it again or takes it.
+    fn look(&mut self, again: bool) -> Option<Used<u32>>;
+    /// Returns the next used buffer, and leaves it in the ring.
+    fn peek(&mut self) -> Option<Used<u32>>;
+    fn num_unkicked(&self) -> u64;
     fn drain(&mut self) -> (Vec<Used<u32>>, bool);
     fn disable_cb(&mut self);
     fn enable_cb(&mut self) -> bool;

@@ -167,3 +167,67 @@ fn drained_by_interrupts() {
         assert_eq!(p.driver.drain(), (Vec::new(), true));
     });
 }
+
+#[test]
+fn added_again() {
+    on_all(8, |p| {
+        let keeps = !p.setup.packed && !p.setup.in_order;
+        let mut random = Random(7);
+        let mut with_device = Vec::new();
+        let (mut given, mut out, mut again, mut taken) = (0, 0, 0, 0);
+        assert_eq!(p.driver.look(true), None);
+        for _ in 0..3000 {
+            while random.below(3) != 0 {
+                let segments = &[(u64::from(given), 8), (1, 2)][..1 + random.below(2) as usize];
+                if p.driver.add(given, segments, &[(3, 5)]).is_err() {
+                    break;
+                }
+                given += 1;
+                out += 1;
+            }
+            p.driver.kick_prepare();
+            with_device.extend(std::iter::from_fn(|| p.device.pop()));
+            assert_eq!(with_device.len(), out, "{}", p.setup);
+            while random.below(3) != 0 && !with_device.is_empty() {
+                let i = match p.setup.in_order {
+                    true => 0,
+                    false => random.below(with_device.len() as u64) as usize,
+                };
+                let request: Request = with_device.remove(i);
+                p.device.push(&request, 5);
+                if !keeps {
+                    assert_eq!(p.driver.look(true), None);
+                    assert_eq!(p.driver.get().unwrap().id, request.id);
+                    out -= 1;
+                    continue;
+                }
+                let before = (p.driver.num_free(), p.driver.outstanding());
+                let unkicked = p.driver.num_unkicked();
+                let added = random.below(2) != 0;
+                let shown = p.driver.peek().unwrap();
+                assert_eq!(request.out[0].0, shown.token.into());
+                assert_eq!((shown.id, shown.len()), (request.id, 5));
+                assert_eq!(p.driver.look(added), Some(shown));
+                if !added {
+                    assert_eq!(p.driver.outstanding(), before.1 - 1);
+                    taken += 1;
+                    out -= 1;
+                    continue;
+                }
+                again += 1;
+                assert_eq!((p.driver.num_free(), p.driver.outstanding()), before);
+                assert_eq!(p.driver.num_unkicked(), unkicked + 1);
+                // The device finds it after the next kick.
+                assert_eq!(p.device.pop(), None);
+                p.driver.kick_prepare();
+                assert_eq!(p.device.pop(), Some(request.clone()));
+                with_device.push(request);
+            }
+            assert_eq!(p.driver.look(true), None);
+        }
+        assert!(!keeps || taken > 1000 && again > 1000, "{}", p.setup);
+        assert_eq!(p.driver.broken(), None);
+        p.driver.declare_broken();
+        assert_eq!(p.driver.look(true), None);
+    });
+}
