@@ -16,6 +16,7 @@ use crate::{
     },
     major::DeviceNumbers,
     mq::{
+        any_started,
         Op,
         Operations,
         RequestInfo,
@@ -234,12 +235,16 @@ impl<T: Operations> Disk<T> {
         unsafe { bindings::ended_ios(self.queue()) }
     }
 
+    /// Whether the disk counts the requests that have ended (`/sys/block/*/queue/iostats`).
+    pub fn counts_ended(&self) -> bool {
+        self.has_feature(limits::Feature::IO_STAT)
+    }
+
     /// Whether the limits have a property. Takes no lock: during a change, the result may be old or
     /// new.
     pub fn has_feature(&self, feature: limits::Feature) -> bool {
-        // SAFETY: By the type invariants. The block layer reads it without a lock, too.
-        let features = unsafe { (&raw const (*self.queue()).limits.features).read_volatile() };
-        features & feature.as_raw() != 0
+        // SAFETY: The queue is valid, as the disk is (type invariant).
+        unsafe { feature.is_in(self.queue()) }
     }
 
     /// Starts the hardware queues that were [stopped](crate::mq::HwQueue::stop), unless the disk
@@ -264,6 +269,10 @@ impl<T: Operations> Disk<T> {
 /// - `private_data` is a counted reference. If the disk was ever registered, the reference is
 ///   dropped when the disk is freed. Otherwise it is dropped with this.
 /// - `registered` is one of the values below.
+///
+/// Dropping the last reference to a disk that was never added waits for the requests that the
+/// driver itself has [sent](Disk::execute_in). Deleting waits for those of other disks. Process
+/// context, sleeps.
 pub struct GenDisk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
     set: Arc<TagSet<T>>,
@@ -345,6 +354,14 @@ impl<T: Operations> GenDisk<T> {
         &self.set
     }
 
+    /// Whether `f` holds for the operation of an outstanding request of the disk: one that the
+    /// driver was given and has not ended. Requests that begin or end during the call may be left
+    /// out. Process context.
+    pub fn any_outstanding(&self, f: impl FnMut(Op) -> bool) -> bool {
+        // SAFETY: The set is allocated (type invariant of `TagSet`), and this keeps it.
+        unsafe { any_started(self.set.raw(), f) }
+    }
+
     /// Registers the disk as a child of `parent`, with `attributes`. Possible once. Reads the
     /// partition table before it returns.
     ///
@@ -406,11 +423,17 @@ impl<T: Operations> Deref for GenDisk<T> {
 
 impl<T: Operations> Drop for GenDisk<T> {
     fn drop(&mut self) {
+        let was_added = !matches!(self.registered.load(Acquire), NEVER | FAILED);
+        if !was_added {
+            // The block layer waits for requests when a disk is deleted, but this one never will
+            // be. No new request can begin: nothing else has a reference to the disk.
+            drop(self.freeze());
+        }
         // SAFETY: The disk is valid, as this owns a reference (type invariant).
         let data = unsafe { (*self.disk.as_ptr()).private_data };
         // SAFETY: This owns the reference (type invariant), and does not use it again.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
-        if matches!(self.registered.load(Acquire), NEVER | FAILED) {
+        if !was_added {
             // SAFETY: The block layer does not call `free_disk` for a disk that was never added, so
             // the data was not dropped. No other code had a reference to the disk.
             drop(unsafe { Arc::<T::DiskData>::from_raw(data.cast()) });

@@ -26,7 +26,11 @@ unsigned long rust_helper_ended_ios(struct request_queue *q)
 {
 	struct gendisk *disk = READ_ONCE(q->disk);
 
-	return disk ? part_stat_read_accum(disk->part0, ios) : 0;
+	if (!disk)
+		return 0;
+	/* The sum has no flushes, and a sequence with a flush once it has ended as a whole. */
+	return part_stat_read_accum(disk->part0, ios) +
+	       part_stat_read(disk->part0, ios[STAT_FLUSH]);
 }
 
 unsigned int rust_helper_blk_mq_freeze_queue(struct request_queue *q)

@@ -21,11 +21,22 @@ impl Feature {
     pub const WRITE_CACHE: Self = Self(bindings::BLK_FEAT_WRITE_CACHE);
     /// Seeks are slow.
     pub const ROTATIONAL: Self = Self(bindings::BLK_FEAT_ROTATIONAL);
+    /// The disk counts its requests.
+    pub(crate) const IO_STAT: Self = Self(bindings::BLK_FEAT_IO_STAT);
     /// The disk is host-managed zoned.
     pub const ZONED: Self = Self(bindings::BLK_FEAT_ZONED);
 
-    pub(crate) const fn as_raw(self) -> bindings::blk_features_t {
-        self.0
+    /// Whether the limits of a queue have the property. Takes no lock: during a change, the result
+    /// may be old or new.
+    ///
+    /// # Safety
+    ///
+    /// `queue` is valid.
+    pub(crate) unsafe fn is_in(self, queue: *mut bindings::request_queue) -> bool {
+        // SAFETY: By the safety requirements. The block layer reads the features without a lock,
+        // too.
+        let features = unsafe { (&raw const (*queue).limits.features).read_volatile() };
+        features & self.0 != 0
     }
 }
 

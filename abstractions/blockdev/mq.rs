@@ -28,6 +28,7 @@ mod operations;
 mod rejected;
 mod request;
 mod segments;
+mod started;
 mod tag_set;
 
 pub use self::{
@@ -57,7 +58,10 @@ pub use self::{
     },
 };
 
-pub(crate) use self::operations::OperationsVTable;
+pub(crate) use self::{
+    operations::OperationsVTable,
+    started::any_started, //
+};
 
 use crate::bindings;
 #[cfg(doc)]

@@ -32,13 +32,15 @@ use kernel::{
 
 mod timeouts;
 
+// SAFETY: The functions that count users of a module accept null.
+const BUILT_IN: ThisModule = unsafe { ThisModule::from_ptr(null_mut()) };
+
 /// A placeholder for a module, which has no users to count.
 pub(crate) struct NoModule;
 
 impl ModuleMetadata for NoModule {
     const NAME: &'static CStr = c"rust_block_test";
-    // SAFETY: The functions that count users of a module accept null.
-    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(null_mut()) };
+    const THIS_MODULE: ThisModule = BUILT_IN;
 }
 
 /// A driver whose disks fail every request.
@@ -229,6 +231,12 @@ mod suite {
     #[test]
     fn timeouts_are_held() -> Result {
         timeouts::are_held()
+    }
+
+    /// A disk that was never registered is freed after the last of its requests.
+    #[test]
+    fn unregistered_waits() -> Result {
+        timeouts::are_awaited()
     }
 
     /// The range of a request without data counts in `phys_segments`, but is no segment.

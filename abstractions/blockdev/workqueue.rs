@@ -6,19 +6,16 @@ use crate::{
     bindings,
     memory, //
 };
-use core::{
-    ops::Deref,
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     prelude::*,
     static_lock_class,
-    types::Opaque,
-    workqueue::Queue, //
+    types::Opaque, //
 };
 
 /// A workqueue. Dropping it drains and destroys the queue: after that, no code of its work items
-/// runs.
+/// runs. Only a [`Deferred`] can be scheduled on it: delayed work has a timer that would outlive
+/// the queue.
 ///
 /// Dropping it sleeps, and must not happen in an item of the queue.
 pub struct OwnedQueue(NonNull<bindings::workqueue_struct>);
@@ -61,15 +58,6 @@ impl OwnedQueue {
             )
         };
         NonNull::new(wq).map(Self).ok_or(ENOMEM)
-    }
-}
-
-impl Deref for OwnedQueue {
-    type Target = Queue;
-
-    fn deref(&self) -> &Queue {
-        // SAFETY: The queue is valid until `self` is dropped.
-        unsafe { Queue::from_raw(self.0.as_ptr()) }
     }
 }
 

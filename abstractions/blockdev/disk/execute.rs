@@ -135,7 +135,7 @@ impl<T: Operations> Disk<T> {
     /// [`Operations::queue_rq`] as an [`Op::DRV_IN`].
     ///
     /// Waits for the timeout of the disk (`/sys/block/*/queue/io_timeout`). A request that has not
-    /// ended then keeps its buffer.
+    /// ended then keeps its buffer, and the disk is not freed before it ends.
     ///
     /// Process context, sleeps.
     ///

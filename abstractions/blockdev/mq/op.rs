@@ -58,6 +58,13 @@ impl Op {
         self.0 & 1 != 0
     }
 
+    /// Whether an honest device may take minutes for the operation: for a flush, or for a command
+    /// that covers many sectors without data for them.
+    #[inline]
+    pub const fn is_long(self) -> bool {
+        matches!(self, Self::FLUSH) || self.is_sizes_only()
+    }
+
     /// Whether bios of the operation that have a size also have memory.
     #[inline]
     pub(super) const fn has_memory(self) -> bool {

@@ -21,17 +21,19 @@ use kernel::{
         delay::fsleep,
         Delta, //
     },
+    workqueue, //
 };
 
 /// A driver whose disks answer nothing.
 struct Mute;
 
-/// The request that a disk has, and the number of its timeouts.
+/// The request that a disk has, the number of its timeouts, and whether a test has ended it.
 #[pin_data]
 struct State {
     #[pin]
     kept: SpinLock<Option<Request<Mute>>>,
     late: Atomic<i32>,
+    ended: Atomic<bool>,
 }
 
 #[vtable]
@@ -75,18 +77,45 @@ fn hurry(disk: &crate::Disk<Mute>) {
     unsafe { (&raw mut (*(*raw).queue).rq_timeout).write_volatile(1) };
 }
 
-/// Checks that a request that times out while timeouts are held back is handled when they are
-/// released, and not before.
-pub(super) fn are_held() -> Result {
+/// Returns a disk that is not registered, and its state.
+fn mute() -> Result<(Arc<crate::GenDisk<Mute>>, Arc<State>)> {
     let state = Arc::pin_init(
         pin_init!(State {
             kept <- new_spinlock!(None),
             late: Atomic::new(0),
+            ended: Atomic::new(false),
         }),
         GFP_KERNEL,
     )?;
     let disk = disk_of::<Mute>(state.clone())?;
     hurry(&disk);
+    Ok((disk, state))
+}
+
+/// Checks that a disk that was never registered is freed after the last of its requests.
+pub(super) fn are_awaited() -> Result {
+    let (disk, state) = mute()?;
+    let executed = disk.execute_in(KVVec::from_elem(0, 512, GFP_KERNEL)?, |()| {})?;
+    let later = state.clone();
+    workqueue::system().try_spawn(GFP_KERNEL, move || {
+        fsleep(Delta::from_millis(300));
+        let rq = later.kept.lock().take();
+        later.ended.store(true, Relaxed);
+        if let Some(rq) = rq {
+            rq.end(Status::IOERR);
+        }
+    })?;
+    drop(disk);
+    match (executed, state.ended.load(Relaxed)) {
+        (Executed::Pending(_), true) => Ok(()),
+        _ => Err(EIO),
+    }
+}
+
+/// Checks that a request that times out while timeouts are held back is handled when they are
+/// released, and not before.
+pub(super) fn are_held() -> Result {
+    let (disk, state) = mute()?;
     let late = || state.late.load(Relaxed);
 
     let held = disk.hold_timeouts();
