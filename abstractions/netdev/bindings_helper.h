@@ -3,7 +3,9 @@
 
 #include <linux/hrtimer_types.h>
 
+#include <linux/bpf.h>
 #include <linux/cpuhotplug.h>
+#include <linux/dim.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
@@ -16,8 +18,11 @@
 #include <net/netdev_queues.h>
 #include <net/netdev_rx_queue.h>
 #include <net/page_pool/helpers.h>
+#include <net/xdp.h>
 
 #include "helpers.h"
+#include "xdp/helpers.h"
+#include "xsk/helpers.h"
 
 /* `bindgen` gets confused at certain things. */
 const u32 RUST_CONST_HELPER_IFF_UNICAST_FLT = IFF_UNICAST_FLT;
@@ -31,8 +36,13 @@ const size_t RUST_CONST_HELPER_SKB_DATA_ALIGN = SMP_CACHE_BYTES;
 const size_t RUST_CONST_HELPER_NET_IP_ALIGN = NET_IP_ALIGN;
 const size_t RUST_CONST_HELPER_MAX_SKB_FRAGS = MAX_SKB_FRAGS;
 const int RUST_CONST_HELPER_NAPI_POLL_WEIGHT = NAPI_POLL_WEIGHT;
+const u32 RUST_CONST_HELPER_XDP_XMIT_FLUSH = XDP_XMIT_FLUSH;
+const u32 RUST_CONST_HELPER_XDP_XMIT_FLAGS_MASK = XDP_XMIT_FLAGS_MASK;
+const u32 RUST_CONST_HELPER_XDP_WAKEUP_RX = XDP_WAKEUP_RX;
+const u32 RUST_CONST_HELPER_XDP_WAKEUP_TX = XDP_WAKEUP_TX;
 const u32 RUST_CONST_HELPER_PP_FLAG_DMA_MAP = PP_FLAG_DMA_MAP;
 const u32 RUST_CONST_HELPER_PP_FLAG_DMA_SYNC_DEV = PP_FLAG_DMA_SYNC_DEV;
+const u8 RUST_CONST_HELPER_ETH_RSS_HASH_TOP = ETH_RSS_HASH_TOP;
 const u32 RUST_CONST_HELPER_ETHTOOL_COALESCE_RX_USECS = ETHTOOL_COALESCE_RX_USECS;
 const u32 RUST_CONST_HELPER_ETHTOOL_COALESCE_TX_USECS = ETHTOOL_COALESCE_TX_USECS;
 const u32 RUST_CONST_HELPER_ETHTOOL_COALESCE_RX_MAX_FRAMES = ETHTOOL_COALESCE_RX_MAX_FRAMES;

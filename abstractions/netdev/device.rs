@@ -4,14 +4,18 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
+mod failover;
 mod new;
 mod ops;
 mod owner;
 mod private;
 mod queues;
 mod vtable;
+mod xsk;
 
 pub(crate) use self::vtable::device_of;
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+pub(crate) use self::vtable::Vtable;
 pub use self::{
     new::NewDevice,
     ops::Operations,
@@ -35,8 +39,16 @@ use kernel::{
     error::to_result,
     fmt,
     prelude::*,
+    sync::atomic::Relaxed,
     types::Opaque, //
 };
+
+/// Waits for all code that runs now in interrupts or with BHs disabled, such as callbacks, polls
+/// and transmissions. Process context, sleeps.
+fn wait_for_grace_period() {
+    // SAFETY: May be called in process context.
+    unsafe { bindings::synchronize_net() };
+}
 
 /// A borrowed network device of the driver `T`.
 ///
@@ -69,7 +81,7 @@ impl<T: Operations> Device<T> {
     }
 
     #[inline]
-    fn private(&self) -> &Private<T> {
+    pub(crate) fn private(&self) -> &Private<T> {
         // SAFETY: The private data is part of the device, initialised and for `T` (type invariant).
         unsafe { &*Private::of(self.as_raw()) }
     }
@@ -136,9 +148,28 @@ impl<T: Operations> Device<T> {
         unsafe { bindings::netif_running(self.as_raw()) }
     }
 
+    /// Whether the interface is up, and attached. Neither changes while the RTNL is held.
+    pub fn is_in_use(&self, _rtnl: &Rtnl) -> bool {
+        // SAFETY: The device is valid (type invariant), and may be asked without a lock.
+        unsafe { bindings::rust_netdev_in_use(self.as_raw()) }
+    }
+
     fn flags(&self) -> u32 {
         // SAFETY: The device is valid (type invariant), and may be asked without a lock.
         unsafe { bindings::netdev_flags(self.as_raw()) }
+    }
+
+    /// Returns the MTU.
+    pub fn mtu(&self, _rtnl: &Rtnl) -> u32 {
+        // SAFETY: The device is valid (type invariant).
+        unsafe { bindings::netdev_mtu(self.as_raw()) }
+    }
+
+    /// Announces that the interface transmits frames of XDP, or that it does not. `sg`: also
+    /// frames in several buffers.
+    pub fn set_xdp_target(&self, on: bool, sg: bool, _rtnl: &mut Rtnl) {
+        // SAFETY: The device is valid (type invariant), and the RTNL is held, in process context.
+        unsafe { bindings::rust_xdp_set_redirect_target(self.as_raw(), on, sg) };
     }
 
     /// Whether the interface was brought up (`IFF_UP`).
@@ -223,27 +254,45 @@ impl<T: Operations> Device<T> {
         unsafe { bindings::netif_tx_attach(self.as_raw()) };
     }
 
-    /// Sets the number of pairs of queues that the stack uses.
+    /// Sets the numbers of receive and of transmit queues that the stack uses.
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the number is 0, or larger than that of the device. `ENOMEM`.
-    pub fn set_real_queues(&self, n: usize, _rtnl: &mut Rtnl) -> Result {
-        let n = u32::try_from(n)?;
+    /// `EINVAL`: a number is 0, or larger than that of the device. `ENOMEM`.
+    pub fn set_real_queues(&self, rx: usize, tx: usize, _rtnl: &mut Rtnl) -> Result {
+        let (rx, tx) = (u32::try_from(rx)?, u32::try_from(tx)?);
         // SAFETY: The device is valid (type invariant); the RTNL is held.
-        to_result(unsafe { bindings::netif_set_real_num_tx_queues(self.as_raw(), n) })?;
+        to_result(unsafe { bindings::netif_set_real_num_tx_queues(self.as_raw(), tx) })?;
         // SAFETY: The device is valid (type invariant); the RTNL is held.
-        to_result(unsafe { bindings::netif_set_real_num_rx_queues(self.as_raw(), n) })
+        to_result(unsafe { bindings::netif_set_real_num_rx_queues(self.as_raw(), rx) })
     }
 
-    /// Returns the number of values of `ethtool -S`. Only [`Device::set_real_queues`] changes it.
+    /// Sets the number of values of `ethtool -S`, as
+    /// [`NewDevice::set_stats`](NewDevice::set_stats).
+    ///
+    /// The driver is not asked each time, because the number must not change between the allocation
+    /// of the buffer by the core and the write of the values. The core holds the RTNL from one to
+    /// the other, and calls no other function of the driver.
+    pub fn set_stats(&self, device: u16, pair: u16, _rtnl: &mut Rtnl) {
+        self.private().set_stats(device, pair);
+    }
+
+    /// Returns the number of values of `ethtool -S`. Only [`Device::set_real_queues`] and
+    /// [`Device::set_stats`] change it.
     pub(crate) fn stats_count(&self, _rtnl: &Rtnl) -> usize {
         // SAFETY: By the type invariants; the number changes with the RTNL held.
         let pairs = unsafe { bindings::netdev_real_rx_queues(self.as_raw()) } as usize;
-        let [device, pair] = self.private().stats.map(usize::from);
+        let [device, pair] = &self.private().stats;
+        let [device, pair] = [device, pair].map(|n| n.load(Relaxed) as usize);
         // The core counts in `int`, and each name takes 32 bytes.
         const MOST: usize = 1 << 24;
         pair.saturating_mul(pairs).saturating_add(device).min(MOST)
+    }
+
+    /// Returns the number of entries of the indirection table, and the length of the hash key.
+    /// Constant.
+    pub(crate) fn rss_sizes(&self) -> [u16; 2] {
+        self.private().rss_sizes
     }
 
     /// Announces the interface to its neighbours (C: `__netdev_notify_peers`), if it is registered.

@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
+pub mod rss;
 mod types;
 mod vtable;
 
@@ -17,6 +18,10 @@ pub use self::types::{
 };
 pub(crate) use self::vtable::Vtable;
 
+use self::rss::{
+    Flow,
+    HashFields, //
+};
 use crate::{
     device::{
         Device,
@@ -46,8 +51,16 @@ pub trait EthtoolOps: Sized {
     /// Returns the sizes of the rings: `ethtool -g`.
     fn ring_sizes(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> RingSizes;
 
+    /// Sets the sizes of all receive and all transmit rings, in descriptors: `ethtool -G`. The
+    /// driver checks them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the driver. Some of the rings may have the new sizes.
+    fn set_ring_sizes(dev: &Device<Self::Net>, rx: u32, tx: u32, rtnl: &mut Rtnl) -> Result;
+
     /// Writes the names of the values of `ethtool -S`, in order: as many as
-    /// [`NewDevice::set_stats`](crate::NewDevice::set_stats) has set.
+    /// [`Device::set_stats`] has set.
     fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, rtnl: &mut Rtnl);
 
     /// Writes the values of `ethtool -S`, in order.
@@ -95,4 +108,51 @@ pub trait EthtoolOps: Sized {
         params: Coalescing,
         rtnl: &mut Rtnl,
     ) -> Result;
+
+    /// Writes the indirection table and the hash key: `ethtool -x`. Each has the length that
+    /// [`NewDevice::set_rss_sizes`](crate::NewDevice::set_rss_sizes) has set, or is empty if the
+    /// core does not ask for it.
+    fn rxfh(dev: &Device<Self::Net>, table: &mut [u32], key: &mut [u8], rtnl: &mut Rtnl) {
+        let _ = (dev, table, key, rtnl);
+    }
+
+    /// Sets the indirection table, the hash key, or both: `ethtool -X`. Each has the length that
+    /// [`NewDevice::set_rss_sizes`](crate::NewDevice::set_rss_sizes) has set. The core has checked
+    /// that each entry of the table is less than [`EthtoolOps::rx_rings`].
+    ///
+    /// # Errors
+    ///
+    /// Nothing has changed. `EOPNOTSUPP`: the device has no such setting.
+    fn set_rxfh(
+        dev: &Device<Self::Net>,
+        table: Option<&[u32]>,
+        key: Option<&[u8]>,
+        rtnl: &mut Rtnl,
+    ) -> Result {
+        let _ = (dev, table, key, rtnl);
+        Err(EOPNOTSUPP)
+    }
+
+    /// Returns the header fields that the hash of a kind of packets covers: `ethtool -n ...
+    /// rx-flow-hash`.
+    fn rxfh_fields(dev: &Device<Self::Net>, flow: Flow, rtnl: &mut Rtnl) -> HashFields {
+        let _ = (dev, flow, rtnl);
+        HashFields::NONE
+    }
+
+    /// Sets the header fields that the hash of a kind of packets covers: `ethtool -N ...
+    /// rx-flow-hash`.
+    ///
+    /// # Errors
+    ///
+    /// Nothing has changed.
+    fn set_rxfh_fields(
+        dev: &Device<Self::Net>,
+        flow: Flow,
+        fields: HashFields,
+        rtnl: &mut Rtnl,
+    ) -> Result {
+        let _ = (dev, flow, fields, rtnl);
+        Err(EOPNOTSUPP)
+    }
 }

@@ -38,10 +38,16 @@ impl Features {
     pub const GSO_ROBUST: Self = Self::bit(bindings::NETIF_F_GSO_ROBUST_BIT);
     /// UDP segmentation.
     pub const GSO_UDP_L4: Self = Self::bit(bindings::NETIF_F_GSO_UDP_L4_BIT);
+    /// Segmentation of packets in a UDP tunnel.
+    pub const GSO_UDP_TUNNEL: Self = Self::bit(bindings::NETIF_F_GSO_UDP_TUNNEL_BIT);
+    /// Segmentation of packets in a UDP tunnel with checksums.
+    pub const GSO_UDP_TUNNEL_CSUM: Self = Self::bit(bindings::NETIF_F_GSO_UDP_TUNNEL_CSUM_BIT);
     /// The device checks the checksums of received packets.
     pub const RXCSUM: Self = Self::bit(bindings::NETIF_F_RXCSUM_BIT);
     /// The device merges received packets, reversibly.
     pub const GRO_HW: Self = Self::bit(bindings::NETIF_F_GRO_HW_BIT);
+    /// The device reports the hashes of received packets.
+    pub const RXHASH: Self = Self::bit(bindings::NETIF_F_RXHASH_BIT);
     /// The device filters by VLAN.
     pub const VLAN_CTAG_FILTER: Self = Self::bit(bindings::NETIF_F_HW_VLAN_CTAG_FILTER_BIT);
 

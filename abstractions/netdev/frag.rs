@@ -2,9 +2,15 @@
 
 //! Memory to receive to: fragments of pages of a page pool.
 
-use crate::bindings;
+use crate::{
+    bindings,
+    context,
+    xdp, //
+};
 use core::{
+    marker::PhantomData,
     mem::ManuallyDrop,
+    ops::Deref,
     ptr::NonNull, //
 };
 use kernel::{
@@ -20,6 +26,9 @@ pub const CACHE_LINE: u32 = bindings::L1_CACHE_BYTES as u32;
 
 /// Headroom that a received packet should have, C `NET_SKB_PAD`.
 pub const NET_SKB_PAD: u32 = if CACHE_LINE > 32 { CACHE_LINE } else { 32 };
+
+/// The largest headroom of [`RxKind::with_headroom`].
+pub const MAX_HEADROOM: u32 = 256;
 
 /// Returns the padding before `before` bytes and an Ethernet header that aligns the data after
 /// them, if the architecture asks for that (C `NET_IP_ALIGN`).
@@ -38,7 +47,7 @@ pub const fn skb_data_align(len: u32) -> u32 {
 /// The sizes of a fragment in one word, which is stored as the context of the buffer while the
 /// device has it. Zero if the context was lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct FragSizes(u32);
+pub(crate) struct FragSizes(u32);
 
 impl FragSizes {
     /// The number of bytes of the fragment that the device may write, and the number that it may
@@ -87,8 +96,17 @@ impl FragSizes {
     }
 
     #[inline]
-    const fn is_mapped(self) -> bool {
+    pub(crate) const fn is_mapped(self) -> bool {
         self.0 & Self::MAPPED != 0
+    }
+
+    /// Whether these are the sizes of a buffer of the kind whose smallest buffer has the sizes
+    /// `least`, and takes `size` bytes.
+    #[inline]
+    const fn is_of_kind(self, least: Self, size: u32) -> bool {
+        // A buffer has less than the size of another one more than the smallest. `REST`, `TAIL` and
+        // `MAPPED` are in higher bits, so the difference is large if one of them is another.
+        self.0.wrapping_sub(least.0) < size
     }
 }
 
@@ -138,17 +156,89 @@ impl RxKind {
         })
     }
 
+    /// As [`RxKind::new`] with `tail`, but with more headroom where that takes no memory: as many
+    /// buffers share a page as with `headroom`, and the bytes of the page that they would leave
+    /// over become headroom. It is at most [`MAX_HEADROOM`] then, and keeps the alignment of
+    /// `headroom`.
+    ///
+    /// PERF: Of a page of 4 KiB with two buffers for Ethernet's MTU, 256 bytes are left over. So a
+    /// received packet has room for the headers of a tunnel, such as the 144 bytes that WireGuard
+    /// asks for. A packet without this room is copied when it is sent to the tunnel.
+    pub const fn with_headroom(len: u32, headroom: u32) -> Option<Self> {
+        let Some(kind) = Self::new(len, headroom, true) else {
+            return None;
+        };
+        let share = PAGE_SIZE as u32 / (PAGE_SIZE as u32 / kind.size);
+        // OVERFLOW: A share of the page is at least the size of a buffer.
+        let mut spare = share.wrapping_sub(kind.size);
+        if spare > MAX_HEADROOM.saturating_sub(headroom) {
+            spare = MAX_HEADROOM.saturating_sub(headroom);
+        }
+        Self::new(len, headroom + spare - spare % CACHE_LINE, true)
+    }
+
+    /// Buffers of a page, for XDP.
+    pub const XDP: Self = match Self::new(xdp::MAX_LEN, xdp::HEADROOM, true) {
+        Some(kind) => kind,
+        None => panic!("the parts of a page fit a page"),
+    };
+
     /// Returns the bytes of memory that a buffer takes.
     #[inline]
-    pub(crate) const fn size(self) -> u32 {
+    pub const fn size(self) -> u32 {
         self.size
     }
+
+    /// Returns the sizes of the buffers, of a pool that maps its pages if `mapped` says so.
+    #[inline]
+    pub(crate) const fn all_sizes(self, mapped: bool) -> KindSizes {
+        KindSizes {
+            least: self.least(mapped),
+            size: self.size,
+        }
+    }
+
+    /// Returns the sizes of the smallest buffer.
+    #[inline]
+    pub(crate) const fn least(self, mapped: bool) -> FragSizes {
+        self.sizes(self.size, mapped)
+    }
+
+    /// Returns the sizes of a buffer of `truesize` bytes.
+    #[inline]
+    const fn sizes(self, truesize: u32, mapped: bool) -> FragSizes {
+        FragSizes::new(
+            // OVERFLOW: By the type invariants and those of the callers, `truesize` is at least
+            // `size`, which is more than `rest`.
+            truesize.wrapping_sub(self.rest),
+            self.rest,
+            self.tail,
+            mapped,
+        )
+    }
+}
+
+/// The sizes of the buffers of a kind: those of the smallest one, and the bytes of memory that it
+/// takes. No buffer takes 0 bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct KindSizes {
+    least: FragSizes,
+    size: u32,
+}
+
+impl KindSizes {
+    /// The sizes of no buffer.
+    pub(crate) const NONE: Self = Self {
+        least: FragSizes(0),
+        size: 0,
+    };
 }
 
 /// A fragment of a page: headroom, the bytes that the device may write, and perhaps room for the
 /// `skb_shared_info` at the end.
 ///
-/// Dropping it returns it to its pool.
+/// Dropping it returns it to its pool. Any context but that of hard interrupts, in which it is
+/// leaked.
 ///
 /// # Invariants
 ///
@@ -176,14 +266,7 @@ impl RxFrag {
         Self {
             // SAFETY: The headroom is within the fragment.
             start: unsafe { base.add(kind.headroom as usize) },
-            sizes: FragSizes::new(
-                // OVERFLOW: By the safety requirements, `truesize` is at least the size of the
-                // kind, which is more than `rest`.
-                truesize.wrapping_sub(kind.rest),
-                kind.rest,
-                kind.tail,
-                mapped,
-            ),
+            sizes: kind.sizes(truesize, mapped),
         }
     }
 
@@ -211,19 +294,45 @@ impl RxFrag {
         }
     }
 
+    /// As [`RxData::new`], without taking the fragment.
+    ///
+    /// # Safety
+    ///
+    /// `len` is at most the [capacity](RxFrag::capacity) of the fragment.
+    #[inline]
+    pub unsafe fn data(&self, len: u32) -> RxDataRef<'_> {
+        let frag = Self {
+            start: self.start,
+            sizes: self.sizes,
+        };
+        // SAFETY: By the safety requirements, `len` is at most the capacity.
+        let data = unsafe { RxData::new(frag, len) };
+        // INVARIANT: `data` is of this fragment.
+        RxDataRef {
+            data: ManuallyDrop::new(data),
+            _frag: PhantomData,
+        }
+    }
+
     /// Returns the start of the bytes that the device may write.
     #[inline]
     pub fn start(&self) -> *mut u8 {
         self.start.as_ptr()
     }
 
+    /// Whether the fragment is a buffer of a kind whose smallest buffer has the sizes `least`.
+    #[inline]
+    pub(crate) fn is_of(&self, kind: RxKind, least: FragSizes) -> bool {
+        self.sizes.is_of_kind(least, kind.size)
+    }
+
     /// Returns the DMA address of these bytes, if the pool maps its pages.
     #[inline]
     pub fn dma_addr(&self) -> Option<bindings::dma_addr_t> {
-        // SAFETY: By the type invariants, the page is mapped if `sizes` says so.
-        self.sizes
-            .is_mapped()
-            .then(|| unsafe { bindings::page_pool_dma_addr_va(self.start().cast()) })
+        self.sizes.is_mapped().then(|| {
+            // SAFETY: By the type invariants, the page is mapped if `sizes` says so.
+            unsafe { bindings::page_pool_dma_addr_va(self.start().cast()) }
+        })
     }
 
     /// Returns the start of the fragment.
@@ -242,6 +351,14 @@ impl RxFrag {
         // this crate have single pages.
         let page = unsafe { bindings::virt_to_head_page(addr.cast()) };
         (page, (addr as usize & (PAGE_SIZE - 1)) as u32 + skip)
+    }
+
+    /// Whether the page is of this page pool.
+    #[inline]
+    pub(crate) fn is_from(&self, pool: *const bindings::page_pool) -> bool {
+        // SAFETY: The memory is of a page of a page pool (type invariants). The pointer to the pool
+        // is only compared.
+        unsafe { bindings::page_pool_has_va(pool, self.start().cast()) }
     }
 
     /// Returns the bytes of memory that the fragment takes.
@@ -334,10 +451,53 @@ impl RxData {
         self.frag.has_tailroom()
     }
 
+    /// Whether the page stays mapped for the device, which may write to it.
+    #[inline]
+    pub fn is_mapped(&self) -> bool {
+        self.frag.sizes.is_mapped()
+    }
+
+    /// Whether the buffer is one of `sizes`.
+    #[inline]
+    pub(crate) fn is_of(&self, sizes: KindSizes) -> bool {
+        self.frag.sizes.is_of_kind(sizes.least, sizes.size)
+    }
+
+    /// Whether an XDP program can get the buffer: it has the headroom for programs and room for the
+    /// `skb_shared_info`, and no device may write to it.
+    #[inline]
+    pub fn is_for_xdp(&self) -> bool {
+        self.has_tailroom() && !self.is_mapped() && self.frag.headroom() >= xdp::HEADROOM
+    }
+
     /// Returns the start of the bytes.
     #[inline]
     pub(crate) fn start(&self) -> *const u8 {
         self.frag.start()
+    }
+
+    /// Returns the buffer.
+    #[inline]
+    pub fn into_frag(self) -> RxFrag {
+        self.frag
+    }
+
+    /// Copies the bytes after the first `skip` bytes, or as many of them as fit, to another buffer,
+    /// which is not mapped.
+    ///
+    /// `None` if there are no more than `skip` bytes.
+    pub(crate) fn copy_to(&self, frag: RxFrag, skip: u32) -> Option<Self> {
+        let len = self.len.checked_sub(skip)?.min(frag.capacity());
+        if len == 0 || frag.sizes.is_mapped() {
+            return None;
+        }
+        // SAFETY: The bytes are within this buffer (type invariants), and fit the other one, which
+        // only this refers to.
+        unsafe {
+            let from = self.start().add(skip as usize);
+            core::ptr::copy_nonoverlapping(from, frag.start(), len as usize);
+        }
+        Some(Self::from_parts(frag, len))
     }
 
     /// Returns the buffer, and the number of bytes that were written.
@@ -356,10 +516,33 @@ impl RxData {
     }
 }
 
+/// The data of a fragment that is borrowed.
+///
+/// # Invariants
+///
+/// `data` is of a fragment that is borrowed for `'a`, which owns the memory. `data` is not dropped.
+pub struct RxDataRef<'a> {
+    data: ManuallyDrop<RxData>,
+    _frag: PhantomData<&'a RxFrag>,
+}
+
+impl Deref for RxDataRef<'_> {
+    type Target = RxData;
+
+    #[inline]
+    fn deref(&self) -> &RxData {
+        &self.data
+    }
+}
+
 impl Drop for RxFrag {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: This owns the fragment (type invariant), which is not used again.
+        if context::must_leak() {
+            return;
+        }
+        // SAFETY: This owns the fragment (type invariant), which is not used again. This is no hard
+        // interrupt.
         unsafe { bindings::page_pool_put_va(self.start().cast()) };
     }
 }

@@ -2,17 +2,21 @@
 
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
+#include <linux/dim.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
 #include <linux/if_vlan.h>
 #include <linux/kmemleak.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/preempt.h>
+#include <linux/sched/mm.h>
 #include <linux/skbuff.h>
 #include <linux/timer.h>
 #include <linux/virtio_net.h>
 #include <linux/workqueue.h>
 #include <net/dst.h>
+#include <net/net_failover.h>
 #include <net/netdev_queues.h>
 #include <net/netdev_rx_queue.h>
 #include <net/page_pool/helpers.h>
@@ -83,6 +87,11 @@ unsigned int rust_helper_netdev_flags(const struct net_device *dev)
 	return READ_ONCE(dev->flags);
 }
 
+unsigned int rust_helper_netdev_mtu(const struct net_device *dev)
+{
+	return READ_ONCE(dev->mtu);
+}
+
 void rust_helper_netdev_add_priv_flags(struct net_device *dev, u32 flags)
 {
 	dev->priv_flags |= flags;
@@ -100,9 +109,19 @@ void rust_helper_netdev_set_features(struct net_device *dev, netdev_features_t f
 	dev->hw_features = hw_features;
 }
 
+void rust_helper_netdev_remove_hw_features(struct net_device *dev, netdev_features_t features)
+{
+	dev->hw_features &= ~features;
+}
+
 void rust_helper_netdev_set_vlan_features(struct net_device *dev, netdev_features_t features)
 {
 	dev->vlan_features = features;
+}
+
+void rust_helper_netdev_set_hw_enc_features(struct net_device *dev, netdev_features_t features)
+{
+	dev->hw_enc_features = features;
 }
 
 void rust_helper_netdev_set_mtu(struct net_device *dev, unsigned int mtu, unsigned int min_mtu,
@@ -202,6 +221,20 @@ bool rust_helper_rust_netdev_has_page_pools(const struct net_device *dev)
 	return true;
 }
 
+/* A kernel without NET_FAILOVER lacks the functions: no call of them may be left. */
+struct failover *rust_helper_rust_failover_create(struct net_device *standby)
+{
+	if (!IS_ENABLED(CONFIG_NET_FAILOVER))
+		return ERR_PTR(-EOPNOTSUPP);
+	return net_failover_create(standby);
+}
+
+void rust_helper_rust_failover_destroy(struct failover *failover)
+{
+	if (IS_ENABLED(CONFIG_NET_FAILOVER))
+		net_failover_destroy(failover);
+}
+
 void rust_helper_netif_tx_stop_all_queues(struct net_device *dev)
 {
 	netif_tx_stop_all_queues(dev);
@@ -242,9 +275,21 @@ void rust_helper_netif_tx_stop_queue(struct netdev_queue *txq)
 	netif_tx_stop_queue(txq);
 }
 
+/* Stops a queue for the watchdog as if it were stopped so much later. */
+void rust_helper_rust_netif_tx_stop_for(struct netdev_queue *txq, unsigned int millis)
+{
+	netif_tx_stop_queue(txq);
+	WRITE_ONCE(txq->trans_start, jiffies + msecs_to_jiffies(millis));
+}
+
 static bool is_in_use(const struct net_device *dev)
 {
 	return netif_device_present(dev) && netif_running(dev);
+}
+
+bool rust_helper_rust_netdev_in_use(const struct net_device *dev)
+{
+	return is_in_use(dev);
 }
 
 /*
@@ -351,11 +396,6 @@ void rust_helper_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb)
 
 /* --- sk_buff --- */
 
-void rust_helper_dev_kfree_skb_any(struct sk_buff *skb)
-{
-	dev_kfree_skb_any(skb);
-}
-
 struct skb_shared_info *rust_helper_skb_shinfo(const struct sk_buff *skb)
 {
 	return skb_shinfo(skb);
@@ -371,9 +411,9 @@ void rust_helper_skb_set_checksum_unnecessary(struct sk_buff *skb)
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 }
 
-u16 rust_helper_skb_get_queue_mapping(const struct sk_buff *skb)
+void rust_helper_skb_set_hash(struct sk_buff *skb, u32 hash, enum pkt_hash_types type)
 {
-	return skb_get_queue_mapping(skb);
+	skb_set_hash(skb, hash, type);
 }
 
 bool rust_helper_netif_needs_gso(struct sk_buff *skb, netdev_features_t features)
@@ -406,11 +446,6 @@ struct page *rust_helper_skb_frag_page(const skb_frag_t *frag)
 struct sk_buff *rust_helper_alloc_skb(unsigned int size, gfp_t gfp)
 {
 	return alloc_skb(size, gfp);
-}
-
-int rust_helper_skb_tailroom(const struct sk_buff *skb)
-{
-	return skb_tailroom(skb);
 }
 
 void *rust_helper___skb_put(struct sk_buff *skb, unsigned int len)
@@ -459,6 +494,31 @@ int rust_helper_virtio_net_hdr_to_skb(struct sk_buff *skb, const struct virtio_n
 	return virtio_net_hdr_to_skb(skb, hdr, little_endian);
 }
 
+/* The fields are in the byte order of the CPU; the function of the kernel takes little-endian. */
+int rust_helper_rust_tunnel_hdr_to_skb(struct sk_buff *skb, const struct virtio_net_hdr *hdr,
+				       u16 outer_th, u16 inner_nh, bool takes_csum)
+{
+	struct virtio_net_hdr_v1_hash_tunnel vhdr = {
+		.hash_hdr.hdr = {
+			.flags = hdr->flags,
+			.gso_type = hdr->gso_type,
+			.hdr_len = __cpu_to_virtio16(true, (__force u16)hdr->hdr_len),
+			.gso_size = __cpu_to_virtio16(true, (__force u16)hdr->gso_size),
+			.csum_start = __cpu_to_virtio16(true, (__force u16)hdr->csum_start),
+			.csum_offset = __cpu_to_virtio16(true, (__force u16)hdr->csum_offset),
+		},
+		.outer_th_offset = cpu_to_le16(outer_th),
+		.inner_nh_offset = cpu_to_le16(inner_nh),
+	};
+
+	return virtio_net_hdr_tnl_to_skb(skb, &vhdr, true, takes_csum, true);
+}
+
+void rust_helper_skb_set_csum_level(struct sk_buff *skb, u8 level)
+{
+	skb->csum_level = level;
+}
+
 void rust_helper_skb_set_rx_dev(struct sk_buff *skb, struct net_device *dev)
 {
 	skb->dev = dev;
@@ -498,6 +558,21 @@ void rust_helper_page_pool_put_va(void *va)
 	page_pool_put_page(page_pool_of(page), page, -1, false);
 }
 
+bool rust_helper_page_pool_has_va(const struct page_pool *pool, void *va)
+{
+	return page_pool_of(virt_to_head_page(va)) == pool;
+}
+
+bool rust_helper_rust_in_hardirq(void)
+{
+	return unlikely(in_hardirq());
+}
+
+void rust_helper_rust_report_leak(void)
+{
+	pr_err("rust_net: a buffer is leaked: it was dropped in a hard interrupt\n");
+}
+
 dma_addr_t rust_helper_page_pool_dma_addr_va(void *va)
 {
 	struct page *page = virt_to_head_page(va);
@@ -509,7 +584,24 @@ void rust_helper_page_pool_sync_va(void *va, u32 len)
 {
 	struct page *page = virt_to_head_page(va);
 
-	page_pool_dma_sync_for_cpu(page_pool_of(page), page, va - page_address(page), len);
+	/* The DMA checker takes no bytes at the end of another mapping for those of that one. */
+	if (len)
+		page_pool_dma_sync_for_cpu(page_pool_of(page), page, va - page_address(page), len);
+}
+
+/*
+ * Gives memory of a pool that maps its pages back to the device. False if the memory is that of
+ * another pool.
+ */
+bool rust_helper_page_pool_sync_for_device_va(struct page_pool *pool, void *va, u32 len)
+{
+	struct page *page = virt_to_head_page(va);
+
+	if (page_pool_of(page) != pool)
+		return false;
+	dma_sync_single_range_for_device(pool->p.dev, page_pool_get_dma_addr(page),
+					 va - page_address(page), len, pool->p.dma_dir);
+	return true;
 }
 
 struct page *rust_helper_virt_to_head_page(const void *va)
@@ -648,13 +740,94 @@ void rust_helper_rust_init_delayed_work(struct delayed_work *work, work_func_t f
 	INIT_DELAYED_WORK(work, func);
 }
 
-/* The work does not run while the system sleeps. */
-void rust_helper_rust_schedule_delayed_work(struct delayed_work *work, unsigned int millis)
+void rust_helper_rust_schedule_delayed_work(struct workqueue_struct *queue,
+					    struct delayed_work *work, unsigned int millis)
 {
-	mod_delayed_work(system_freezable_wq, work, msecs_to_jiffies(millis));
+	mod_delayed_work(queue, work, msecs_to_jiffies(millis));
+}
+
+/* The work of the queue does not run while the system sleeps. NULL: there is no memory. */
+struct workqueue_struct *rust_helper_rust_alloc_workqueue(const struct device *dev, bool rescuer)
+{
+	return alloc_workqueue("net-%s", WQ_UNBOUND | WQ_FREEZABLE | (rescuer ? WQ_MEM_RECLAIM : 0),
+			       0, dev_name(dev));
+}
+
+unsigned int rust_helper_rust_noio_save(void)
+{
+	return memalloc_noio_save();
+}
+
+void rust_helper_rust_noio_restore(unsigned int flags)
+{
+	memalloc_noio_restore(flags);
 }
 
 bool rust_helper_schedule_work(struct work_struct *work)
 {
 	return schedule_work(work);
+}
+
+/* --- dynamic interrupt moderation --- */
+
+/* A kernel without DIMLIB lacks its functions: no call of them may be left. */
+int rust_helper_rust_dim_init(struct net_device *dev, work_func_t func)
+{
+	if (!IS_ENABLED(CONFIG_DIMLIB))
+		return -EOPNOTSUPP;
+	return net_dim_init_irq_moder(dev, DIM_PROFILE_RX, DIM_COALESCE_USEC | DIM_COALESCE_PKTS,
+				      DIM_CQ_PERIOD_MODE_START_FROM_EQE, 0, func, NULL);
+}
+
+void rust_helper_rust_dim_set(struct net_device *dev, struct dim *dim)
+{
+	if (IS_ENABLED(CONFIG_DIMLIB))
+		net_dim_setting(dev, dim, false);
+}
+
+void rust_helper_rust_dim_measure(struct dim *dim, u16 events, u64 packets, u64 bytes)
+{
+	struct dim_sample sample = {};
+
+	dim_update_sample(events, packets, bytes, &sample);
+	if (IS_ENABLED(CONFIG_DIMLIB))
+		net_dim(dim, &sample);
+}
+
+void rust_helper_rust_dim_result(struct net_device *dev, struct dim *dim, u16 *usecs, u16 *packets)
+{
+	struct dim_cq_moder moder = {};
+
+	if (IS_ENABLED(CONFIG_DIMLIB))
+		moder = net_dim_get_rx_irq_moder(dev, dim);
+	*usecs = moder.usec;
+	*packets = moder.pkts;
+}
+
+/* Frees the profiles, if there are any. The device is not registered. */
+void rust_helper_rust_dim_free(struct net_device *dev)
+{
+	if (!IS_ENABLED(CONFIG_DIMLIB))
+		return;
+	rtnl_lock();
+	net_dim_free_irq_moder(dev);
+	dev->irq_moder = NULL;
+	rtnl_unlock();
+}
+
+/* The poll of the queue may change the state again from here on. */
+void rust_helper_rust_dim_restart(struct dim *dim)
+{
+	/* Pairs with the control dependency on the state in net_dim(). */
+	smp_store_release(&dim->state, DIM_START_MEASURE);
+}
+
+void rust_helper_rust_dim_cancel(struct dim *dim)
+{
+	cancel_work_sync(&dim->work);
+}
+
+void rust_helper_rust_dim_disable(struct dim *dim)
+{
+	disable_work_sync(&dim->work);
 }

@@ -10,6 +10,8 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 
+struct dim;
+struct failover;
 struct netdev_queue_stats_rx;
 struct netdev_queue_stats_tx;
 struct netdev_rx_queue;
@@ -37,12 +39,15 @@ void rust_helper_rust_dev_warn(const struct net_device *dev, const void *message
 void rust_helper_rust_netdev_err(const struct net_device *dev, const void *message);
 void rust_helper_rust_netdev_warn(const struct net_device *dev, const void *message);
 void rust_helper_rust_netdev_info(const struct net_device *dev, const void *message);
+unsigned int rust_helper_netdev_mtu(const struct net_device *dev);
 unsigned int rust_helper_netdev_flags(const struct net_device *dev);
 void rust_helper_netdev_add_priv_flags(struct net_device *dev, u32 flags);
 netdev_features_t rust_helper_netdev_features(const struct net_device *dev);
 void rust_helper_netdev_set_features(struct net_device *dev, netdev_features_t features,
 				     netdev_features_t hw_features);
+void rust_helper_netdev_remove_hw_features(struct net_device *dev, netdev_features_t features);
 void rust_helper_netdev_set_vlan_features(struct net_device *dev, netdev_features_t features);
+void rust_helper_netdev_set_hw_enc_features(struct net_device *dev, netdev_features_t features);
 void rust_helper_netdev_set_mtu(struct net_device *dev, unsigned int mtu, unsigned int min_mtu,
 				unsigned int max_mtu);
 void rust_helper_netdev_set_needed_headroom(struct net_device *dev, unsigned short headroom);
@@ -53,11 +58,14 @@ unsigned int rust_helper_netdev_rx_queue_index(struct netdev_rx_queue *queue);
 struct net_device *rust_helper_netdev_rx_queue_dev(struct netdev_rx_queue *queue);
 unsigned int rust_helper_netdev_real_rx_queues(const struct net_device *dev);
 bool rust_helper_netif_running(const struct net_device *dev);
+bool rust_helper_rust_netdev_in_use(const struct net_device *dev);
 struct netdev_queue *rust_helper_netdev_get_tx_queue(struct net_device *dev, unsigned int index);
 unsigned int rust_helper_netdev_queue_age_usecs(const struct netdev_queue *txq);
 void rust_helper_rust_netif_set_carrier(struct net_device *dev, bool on);
 void rust_helper_rust_netdev_work_sched(struct net_device *dev);
 bool rust_helper_rust_netdev_has_page_pools(const struct net_device *dev);
+struct failover *rust_helper_rust_failover_create(struct net_device *standby);
+void rust_helper_rust_failover_destroy(struct failover *failover);
 void rust_helper_netif_tx_stop_all_queues(struct net_device *dev);
 void rust_helper_netif_tx_detach(struct net_device *dev);
 void rust_helper_netif_tx_attach(struct net_device *dev);
@@ -66,6 +74,7 @@ void rust_helper_rust_netdev_inactive_stats(struct net_device *dev, int queues,
 					    struct netdev_queue_stats_tx *tx);
 bool rust_helper_netdev_xmit_more(void);
 void rust_helper_netif_tx_stop_queue(struct netdev_queue *txq);
+void rust_helper_rust_netif_tx_stop_for(struct netdev_queue *txq, unsigned int millis);
 bool rust_helper_rust_netif_tx_wake(struct netdev_queue *txq);
 bool rust_helper_netif_tx_queue_stopped(const struct netdev_queue *txq);
 bool rust_helper_netif_xmit_stopped(const struct netdev_queue *txq);
@@ -85,18 +94,16 @@ void rust_helper_netif_napi_add_tx_weight(struct net_device *dev, struct napi_st
 					  int (*poll)(struct napi_struct *, int), int weight);
 void rust_helper___netif_napi_del(struct napi_struct *napi);
 void rust_helper_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb);
-void rust_helper_dev_kfree_skb_any(struct sk_buff *skb);
 struct skb_shared_info *rust_helper_skb_shinfo(const struct sk_buff *skb);
 bool rust_helper_skb_header_cloned(const struct sk_buff *skb);
 void rust_helper_skb_set_checksum_unnecessary(struct sk_buff *skb);
-u16 rust_helper_skb_get_queue_mapping(const struct sk_buff *skb);
+void rust_helper_skb_set_hash(struct sk_buff *skb, u32 hash, enum pkt_hash_types type);
 bool rust_helper_netif_needs_gso(struct sk_buff *skb, netdev_features_t features);
 int rust_helper_skb_orphan_frags(struct sk_buff *skb, gfp_t gfp);
 void rust_helper_skb_detach(struct sk_buff *skb);
 void rust_helper_skb_tx_timestamp(struct sk_buff *skb);
 struct page *rust_helper_skb_frag_page(const skb_frag_t *frag);
 struct sk_buff *rust_helper_alloc_skb(unsigned int size, gfp_t gfp);
-int rust_helper_skb_tailroom(const struct sk_buff *skb);
 void *rust_helper___skb_put(struct sk_buff *skb, unsigned int len);
 void *rust_helper_skb_rx_put(struct sk_buff *skb, unsigned int len);
 void rust_helper_skb_rx_place(struct sk_buff *skb, unsigned int reserve, unsigned int len);
@@ -106,12 +113,19 @@ void rust_helper_skb_add_rx_frag(struct sk_buff *skb, int i, struct page *page, 
 bool rust_helper_skb_can_coalesce(struct sk_buff *skb, int i, const struct page *page, int off);
 int rust_helper_virtio_net_hdr_to_skb(struct sk_buff *skb, const struct virtio_net_hdr *hdr,
 				      bool little_endian);
+int rust_helper_rust_tunnel_hdr_to_skb(struct sk_buff *skb, const struct virtio_net_hdr *hdr,
+				       u16 outer_th, u16 inner_nh, bool takes_csum);
+void rust_helper_skb_set_csum_level(struct sk_buff *skb, u8 level);
 void rust_helper_skb_set_rx_dev(struct sk_buff *skb, struct net_device *dev);
 void rust_helper_skb_set_rx_protocol(struct sk_buff *skb, struct net_device *dev, u16 queue);
 void *rust_helper_page_pool_alloc_va(struct page_pool *pool, unsigned int *size, gfp_t gfp);
 void rust_helper_page_pool_put_va(void *va);
+bool rust_helper_page_pool_has_va(const struct page_pool *pool, void *va);
+bool rust_helper_rust_in_hardirq(void);
+void rust_helper_rust_report_leak(void);
 dma_addr_t rust_helper_page_pool_dma_addr_va(void *va);
 void rust_helper_page_pool_sync_va(void *va, u32 len);
+bool rust_helper_page_pool_sync_for_device_va(struct page_pool *pool, void *va, u32 len);
 struct page *rust_helper_virt_to_head_page(const void *va);
 void *rust_helper_page_address(struct page *page);
 int rust_helper_dev_to_node(struct device *dev);
@@ -133,7 +147,20 @@ void rust_helper_rust_init_timer(struct timer_list *timer, void (*func)(struct t
 void rust_helper_rust_start_retry(struct timer_list *timer);
 bool rust_helper_schedule_work(struct work_struct *work);
 void rust_helper_rust_init_delayed_work(struct delayed_work *work, work_func_t func);
-void rust_helper_rust_schedule_delayed_work(struct delayed_work *work, unsigned int millis);
+void rust_helper_rust_schedule_delayed_work(struct workqueue_struct *queue,
+					    struct delayed_work *work, unsigned int millis);
+struct workqueue_struct *rust_helper_rust_alloc_workqueue(const struct device *dev, bool rescuer);
+unsigned int rust_helper_rust_noio_save(void);
+void rust_helper_rust_noio_restore(unsigned int flags);
+int rust_helper_rust_dim_init(struct net_device *dev, work_func_t func);
+void rust_helper_rust_dim_set(struct net_device *dev, struct dim *dim);
+void rust_helper_rust_dim_measure(struct dim *dim, u16 events, u64 packets, u64 bytes);
+void rust_helper_rust_dim_result(struct net_device *dev, struct dim *dim, u16 *usecs,
+				 u16 *packets);
+void rust_helper_rust_dim_free(struct net_device *dev);
+void rust_helper_rust_dim_restart(struct dim *dim);
+void rust_helper_rust_dim_cancel(struct dim *dim);
+void rust_helper_rust_dim_disable(struct dim *dim);
 
 #ifdef RUST_VIRTIO_INLINE_HELPERS
 #pragma clang attribute pop

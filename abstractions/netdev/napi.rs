@@ -10,6 +10,7 @@ mod instance;
 mod slot;
 
 pub(crate) use self::slot::{
+    Received,
     RxSlot,
     TxSlot, //
 };
@@ -125,6 +126,27 @@ impl<'a, T: Operations> Napi<'a, T> {
         self.slot.index()
     }
 
+    /// Returns the registration of the queue for XDP, if there is one, and the page pool that the
+    /// queue is registered with.
+    #[inline]
+    pub(crate) fn xdp_queue(
+        self,
+    ) -> Option<(*mut bindings::xdp_rxq_info, *const bindings::page_pool)> {
+        // SAFETY: The registration changes only while the instance is disabled. By the type
+        // invariant, this is its poll function.
+        let xdp = unsafe { &raw const (*self.slot.memory_cell().get()).xdp };
+        // SAFETY: As above; code with exclusive access to the memory does not run now.
+        let xdp = unsafe { &*xdp }.as_ref()?;
+        Some((xdp.as_raw(), xdp.memory()))
+    }
+
+    /// Records that packets were redirected, which have to be flushed before the poll ends.
+    #[inline]
+    pub(crate) fn set_redirected(self) {
+        // SAFETY: By the type invariant, this is the poll function of the instance.
+        unsafe { self.slot.set_redirected() };
+    }
+
     /// Gives a packet to the stack, through GRO.
     #[inline]
     pub fn receive(self, skb: EthSkb) {
@@ -188,7 +210,23 @@ impl<'a, T: Operations> RxPoll<'a, T> {
     /// Ends the poll and stays scheduled, because more work is left.
     #[inline]
     pub fn stay_scheduled(self) -> Polled<'a> {
+        self.flush_redirected();
         Polled::new(self.budget)
+    }
+
+    /// Flushes the packets that XDP redirected: the core keeps them on a list of this poll.
+    #[inline]
+    fn flush_redirected(&self) {
+        #[cold]
+        fn flush() {
+            // SAFETY: Called by a poll.
+            unsafe { bindings::xdp_do_flush() };
+        }
+
+        // SAFETY: By the type invariant, this owns the queue.
+        if unsafe { self.slot.take_redirected() } {
+            flush();
+        }
     }
 
     /// Ends a poll that received `work` packets. With less than the budget, completes the poll: the
@@ -202,6 +240,7 @@ impl<'a, T: Operations> RxPoll<'a, T> {
         if work >= self.budget {
             return self.stay_scheduled();
         }
+        self.flush_redirected();
         // SAFETY: By the type invariant, this is the poll function of the instance.
         if !unsafe { bindings::napi_complete_done(self.slot.napi(), work) } {
             still_scheduled(self.slot.source());

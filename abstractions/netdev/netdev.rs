@@ -20,10 +20,13 @@
 pub mod addr;
 pub mod affinity;
 mod bindings;
+mod context;
 pub mod counter;
 pub mod cpuhp;
 pub mod device;
+pub mod dim;
 pub mod ethtool;
+pub mod ext_ack;
 pub mod features;
 pub mod frag;
 pub mod napi;
@@ -37,6 +40,9 @@ pub mod sysfs;
 mod tests;
 pub mod txq;
 mod vlan;
+mod workqueue;
+pub mod xdp;
+pub mod xsk;
 
 pub use crate::{
     addr::{
@@ -50,10 +56,13 @@ pub use crate::{
         NewDevice,
         Operations, //
     },
+    dim::Moderation,
     ethtool::EthtoolOps,
+    ext_ack::ExtAck,
     features::Features,
     frag::{
         RxData,
+        RxDataRef,
         RxFrag,
         RxKind, //
     },
@@ -72,10 +81,12 @@ pub use crate::{
     },
     rtnl::Rtnl,
     skb::{
+        DropReason,
         EthSkb,
         RxOffload,
         RxPacket,
         RxSkb,
+        RxTunnel,
         SkBuff, //
     },
     txq::{
@@ -83,5 +94,21 @@ pub use crate::{
         StackQueue,
         TxGuard,
         TxQueue, //
+    },
+    workqueue::without_io,
+    xdp::{
+        XdpBuff,
+        XdpFrame,
+        XdpFrames,
+        XdpProg, //
+    },
+    xsk::{
+        XskBuffer,
+        XskCopy,
+        XskFrame,
+        XskPacket,
+        XskPool,
+        XskRx,
+        XskTx, //
     },
 };

@@ -11,10 +11,15 @@ use crate::{
         Operations, //
     },
     frag::{
+        FragSizes,
+        KindSizes,
+        RxData,
         RxFrag,
         RxKind, //
     },
-    napi::RxSlot, //
+    napi::RxSlot,
+    xdp::XdpQueue,
+    xsk::XskPacket, //
 };
 use core::{
     marker::PhantomData,
@@ -24,6 +29,10 @@ use core::{
     },
 };
 use kernel::{
+    alloc::{
+        kvec::PushError,
+        KVec, //
+    },
     device,
     error::from_err_ptr,
     page::PAGE_SIZE,
@@ -40,7 +49,16 @@ use kernel::{
 pub(crate) struct PagePool {
     pool: NonNull<bindings::page_pool>,
     dma_dev: *mut bindings::device,
+    /// Buffers to use again, also such of other pools: each goes back to its own pool, and an
+    /// [`XdpBuff`](crate::xdp::XdpBuff) takes none of another pool. The capacity is constant.
+    kept: KVec<RxFrag>,
+    /// The sizes of the buffers that were allocated last.
+    current: KindSizes,
 }
+
+/// Largest number of buffers that are kept to be used again: more than a poll with the usual weight
+/// receives before the queue is filled again.
+const MAX_KEPT: u32 = 128;
 
 // SAFETY: A pool may be used from any thread, by one thread at a time.
 unsafe impl Send for PagePool {}
@@ -63,6 +81,7 @@ impl PagePool {
         parent: &device::Device,
         dma: Option<&device::Device>,
     ) -> Result<Self> {
+        let kept = KVec::with_capacity(size.min(MAX_KEPT) as usize, GFP_KERNEL)?;
         let mut params = bindings::page_pool_params::default();
         // SAFETY: The union is of the same fields, named and not.
         let fast = unsafe { params.__bindgen_anon_1.fast.as_mut() };
@@ -86,6 +105,8 @@ impl PagePool {
         Ok(Self {
             pool: NonNull::new(pool).ok_or(ENOMEM)?,
             dma_dev: dma.map_or(null_mut(), raw_device),
+            kept,
+            current: KindSizes::NONE,
         })
     }
 }
@@ -93,7 +114,7 @@ impl PagePool {
 impl PagePool {
     /// Whether the pages are mapped.
     #[inline]
-    fn is_mapped(&self) -> bool {
+    pub(crate) fn is_mapped(&self) -> bool {
         !self.dma_dev.is_null()
     }
 
@@ -101,6 +122,11 @@ impl PagePool {
     #[inline]
     fn is_for(&self, dev: Option<&device::Device>) -> bool {
         !self.is_mapped() || self.dma_dev == dev.map_or(null_mut(), raw_device)
+    }
+
+    /// Returns the pool of the core.
+    pub(crate) fn as_raw(&self) -> *mut bindings::page_pool {
+        self.pool.as_ptr()
     }
 
     /// Disables the cache that the NAPI instance uses: returned pages go into the ring of the pool.
@@ -118,6 +144,7 @@ impl PagePool {
 
 impl Drop for PagePool {
     fn drop(&mut self) {
+        self.kept.clear();
         // SAFETY: This owns the pool (type invariant). Pages that are still in use keep the memory
         // that they need.
         unsafe { bindings::page_pool_destroy(self.pool.as_ptr()) };
@@ -150,6 +177,22 @@ impl Gfp {
     }
 }
 
+/// The memory of a receive queue.
+pub(crate) struct Memory {
+    /// The registration for XDP, with the pool. Dropped first.
+    pub(crate) xdp: Option<XdpQueue>,
+    /// The pool of the buffers.
+    pub(crate) pool: Option<PagePool>,
+}
+
+impl Memory {
+    /// No memory.
+    pub(crate) const NONE: Self = Self {
+        xdp: None,
+        pool: None,
+    };
+}
+
 /// The slot of the page pool of a queue, which may be empty. Borrowed from the owner of the queue.
 ///
 /// # Invariants
@@ -174,13 +217,76 @@ impl<'a, T: Operations> PoolSlot<'a, T> {
         PoolSlot(self.0)
     }
 
+    /// Whether a buffer is of the kind that was allocated last.
+    #[inline(always)]
+    pub fn is_current(&mut self, data: &RxData) -> bool {
+        let pool = self.memory().pool.as_ref();
+        pool.is_some_and(|pool| data.is_of(pool.current))
+    }
+
+    /// Keeps a buffer that the driver has read, to use it again for the next one that is allocated.
+    /// If the queue has no pool, or the pool has enough buffers, the buffer is freed.
+    ///
+    /// PERF: A buffer that is freed to its pool and allocated again costs the pool's bookkeeping of
+    /// its page twice, with an atomic operation.
+    #[inline(always)]
+    pub fn keep(&mut self, frag: RxFrag) {
+        let Some(pool) = &mut self.memory().pool else {
+            return;
+        };
+        if let Err(full) = pool.kept.push_within_capacity(frag) {
+            free(full);
+        }
+    }
+
     /// Returns the pool, if there is one.
     #[inline]
     pub fn get(&mut self) -> Option<Pool<'_>> {
-        // SAFETY: Nothing else refers to the pool (type invariant), and `&mut self` is exclusive.
-        let place = unsafe { &mut *self.0.pool_cell().get() };
-        place.as_mut().map(Pool::new)
+        self.memory().pool.as_mut().map(Pool::new)
     }
+
+    #[inline]
+    fn memory(&mut self) -> &mut Memory {
+        // SAFETY: Nothing else refers to the memory (type invariant), and `&mut self` is exclusive.
+        unsafe { &mut *self.0.memory_cell().get() }
+    }
+
+    /// Returns a copy of the bytes of a buffer after the first `skip` bytes, or of as many of them
+    /// as fit, in a buffer that an XDP program [can get](RxData::is_for_xdp). For polls.
+    ///
+    /// `None` if the buffer has no more than `skip` bytes, if the queue is not registered for XDP,
+    /// or if there is no memory.
+    pub fn copy_for_xdp(&mut self, data: &RxData, skip: u32) -> Option<RxData> {
+        let memory = self.memory();
+        let copies = memory.xdp.as_mut()?.copies();
+        let pool = copies.or(memory.pool.as_mut())?;
+        let frag = Pool::new(pool).frags(RxKind::XDP, Gfp::Atomic).alloc()?;
+        data.copy_to(frag, skip)
+    }
+}
+
+impl<T: Operations> PoolSlot<'_, T> {
+    /// As [`PoolSlot::copy_for_xdp`], of a packet in memory of user space. `None` also if the
+    /// packet does not fit.
+    pub fn copy_xsk_for_xdp<U: Operations>(&mut self, packet: &XskPacket<'_, U>) -> Option<RxData> {
+        let memory = self.memory();
+        let copies = memory.xdp.as_mut()?.copies();
+        let pool = copies.or(memory.pool.as_mut())?;
+        let frag = Pool::new(pool).frags(RxKind::XDP, Gfp::Atomic).alloc()?;
+        let len = packet.len();
+        if len > frag.capacity() {
+            return None;
+        }
+        // SAFETY: The packet has so many bytes, and they fit the buffer, which only this refers to.
+        unsafe { core::ptr::copy_nonoverlapping(packet.start(), frag.start(), len as usize) };
+        Some(RxData::from_parts(frag, len))
+    }
+}
+
+/// Frees a buffer that has no room among those that are kept.
+#[cold]
+fn free(full: PushError<RxFrag>) {
+    drop(full);
 }
 
 /// The page pool of a queue, borrowed from the owner of the queue.
@@ -206,6 +312,7 @@ impl<'a> Pool<'a> {
         if gfp == Gfp::Kernel {
             kernel::task::might_sleep();
         }
+        self.pool.current = kind.all_sizes(self.pool.is_mapped());
         // A device behind an IOMMU must not see the former content of a page.
         let zero = if self.pool.is_mapped() {
             bindings::__GFP_ZERO
@@ -214,10 +321,10 @@ impl<'a> Pool<'a> {
         };
         Frags {
             pool: self.pool.pool,
+            least: kind.least(self.pool.is_mapped()),
+            kept: &mut self.pool.kept,
             kind,
-            mapped: self.pool.is_mapped(),
             gfp: gfp.as_raw() | zero,
-            _pool: PhantomData,
         }
     }
 
@@ -244,28 +351,58 @@ impl<'a> Pool<'a> {
 ///
 /// # Invariants
 ///
-/// `pool` is that of a [`PagePool`] that is borrowed for `'a`. `mapped` says whether it maps its
-/// pages.
+/// `pool` and `kept` are those of a [`PagePool`] that is borrowed for `'a`. `least` are the sizes
+/// of the smallest buffer of `kind`, and say whether the pool maps its pages.
 pub struct Frags<'a> {
     pool: NonNull<bindings::page_pool>,
+    kept: &'a mut KVec<RxFrag>,
     kind: RxKind,
-    mapped: bool,
+    least: FragSizes,
     gfp: bindings::gfp_t,
-    _pool: PhantomData<&'a mut PagePool>,
 }
 
 impl Frags<'_> {
-    /// Allocates a buffer.
+    /// Returns a buffer that was [kept](PoolSlot::keep), or allocates one.
     ///
     /// If the rest of the page is too small for another buffer of the kind, it becomes part of this
     /// buffer.
     #[inline]
     pub fn alloc(&mut self) -> Option<RxFrag> {
+        while let Some(frag) = self.kept.pop() {
+            if self.is_usable(&frag) {
+                return Some(frag);
+            }
+        }
         let mut size = self.kind.size();
         // SAFETY: The pool is valid (type invariant), and `&mut self` serialises its use.
         let base = unsafe { bindings::page_pool_alloc_va(self.pool.as_ptr(), &mut size, self.gfp) };
         let base = NonNull::new(base.cast::<u8>())?;
         // SAFETY: A new fragment of `size` bytes, which is the requested size or more, of a page.
-        Some(unsafe { RxFrag::new(base, size, self.kind, self.mapped) })
+        Some(unsafe { RxFrag::new(base, size, self.kind, self.least.is_mapped()) })
+    }
+
+    /// Whether a buffer that was kept is of the kind, and is for the device. If so, gives it back
+    /// to the device: the CPU uses its memory no longer.
+    ///
+    /// No page is from the reserves that only sockets for swapping may use, because neither polls
+    /// nor the code that brings an interface up may take pages from there. So a page may be kept
+    /// for long.
+    #[inline]
+    fn is_usable(&self, frag: &RxFrag) -> bool {
+        if !frag.is_of(self.kind, self.least) {
+            return false;
+        }
+        if !self.least.is_mapped() {
+            return true;
+        }
+        // SAFETY: The pool is valid (type invariant). `frag` is of a mapped kind, and so is its
+        // page (type invariant of `RxFrag`).
+        unsafe {
+            bindings::page_pool_sync_for_device_va(
+                self.pool.as_ptr(),
+                frag.start().cast(),
+                frag.capacity(),
+            )
+        }
     }
 }

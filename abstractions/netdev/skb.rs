@@ -4,21 +4,26 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
+mod drop_reason;
 mod rx;
 mod tx;
 
 pub use self::{
+    drop_reason::DropReason,
     rx::{
         EthSkb,
+        HashKind,
         RxOffload,
         RxPacket,
-        RxSkb, //
+        RxSkb,
+        RxTunnel, //
     },
     tx::{
         detach,
         Fragment,
         Gso,
         GsoKind,
+        UdpTunnel,
         CONTROL_BUFFER, //
     },
 };
@@ -28,7 +33,9 @@ use crate::{
     napi::Budget, //
 };
 use core::{
+    marker::PhantomData,
     mem::ManuallyDrop,
+    ops::Deref,
     ptr::NonNull, //
 };
 
@@ -40,8 +47,9 @@ pub const ETH_HLEN: usize = bindings::ETH_HLEN as usize;
 
 /// A packet.
 ///
-/// Dropping the value frees the packet and counts it as dropped. [`SkBuff::consume`] frees the
-/// packet as one that was transmitted. Both in any context.
+/// [`SkBuff::drop_with`] frees a packet that is dropped, for a reason, and [`SkBuff::consume`] one
+/// that was transmitted. Dropping the value frees the packet as one that is dropped without a
+/// reason. All in any context.
 ///
 /// # Invariants
 ///
@@ -74,6 +82,12 @@ impl SkBuff {
     #[inline]
     pub fn as_raw(&self) -> *mut bindings::sk_buff {
         self.0.as_ptr()
+    }
+
+    /// As [`SkBuff::as_raw`].
+    #[inline]
+    pub fn as_non_null(&self) -> NonNull<bindings::sk_buff> {
+        self.0
     }
 
     /// Returns the length of the packet.
@@ -123,10 +137,50 @@ impl SkBuff {
     }
 }
 
+impl SkBuff {
+    /// Frees a packet that is dropped. Tracing shows the reason.
+    #[cold]
+    pub fn drop_with(self, reason: DropReason) {
+        // SAFETY: This owns the reference (type invariant), which the function takes over.
+        unsafe { bindings::dev_kfree_skb_any_reason(self.into_raw(), reason as u32) };
+    }
+}
+
+/// A borrowed packet.
+///
+/// PERF: Passed in a register, where a reference to a [`SkBuff`] needs a place in memory.
+///
+/// # Invariants
+///
+/// The packet is borrowed for `'a`.
+#[derive(Clone, Copy)]
+pub struct SkbRef<'a>(NonNull<bindings::sk_buff>, PhantomData<&'a SkBuff>);
+
+impl SkBuff {
+    /// Borrows the packet.
+    #[inline]
+    pub fn borrow(&self) -> SkbRef<'_> {
+        // INVARIANT: By the lifetime.
+        SkbRef(self.0, PhantomData)
+    }
+}
+
+impl Deref for SkbRef<'_> {
+    type Target = SkBuff;
+
+    #[inline]
+    fn deref(&self) -> &SkBuff {
+        // SAFETY: `SkBuff` is a transparent wrapper of such a pointer. By the type invariant, the
+        // packet is borrowed, so its owner keeps it for the life of `self`.
+        unsafe { &*(&raw const self.0).cast() }
+    }
+}
+
 impl Drop for SkBuff {
     #[inline]
     fn drop(&mut self) {
+        let reason = DropReason::NotSpecified as u32;
         // SAFETY: This owns the reference (type invariant), which is not used again.
-        unsafe { bindings::dev_kfree_skb_any(self.as_raw()) };
+        unsafe { bindings::dev_kfree_skb_any_reason(self.as_raw(), reason) };
     }
 }

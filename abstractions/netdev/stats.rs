@@ -82,9 +82,29 @@ impl RxQueueStats {
         packets;
         /// Sets the number of received bytes.
         bytes;
+        /// Sets the number of packets that the device dropped.
+        hw_drops;
+        /// Sets the number of packets that the device dropped for want of buffers.
+        hw_drop_overruns;
+        /// Sets the number of packets whose checksum the device found valid.
+        csum_unnecessary;
+        /// Sets the number of packets whose checksum the device did not check.
+        csum_none;
+        /// Sets the number of packets whose checksum the device found invalid.
+        csum_bad;
+        /// Sets the number of packets that the device made of several packets.
+        hw_gro_packets;
+        /// Sets the number of bytes in packets that the device made of several packets.
+        hw_gro_bytes;
+        /// Sets the number of packets of which the device made larger packets.
+        hw_gro_wire_packets;
+        /// Sets the number of bytes in packets of which the device made larger packets.
+        hw_gro_wire_bytes;
+        /// Sets the number of packets that the device dropped because of a limit of the rate.
+        hw_drop_ratelimits;
     }
 
-    /// Sets the values that drivers of this crate count to 0.
+    /// Sets the values that all drivers of this crate count to 0.
     pub(crate) fn clear(&mut self) {
         self.packets(0);
         self.bytes(0);
@@ -114,9 +134,27 @@ impl TxQueueStats {
         stop;
         /// Sets the number of times that the queue was woken.
         wake;
+        /// Sets the number of packets that the device dropped.
+        hw_drops;
+        /// Sets the number of packets that the device dropped because they were malformed.
+        hw_drop_errors;
+        /// Sets the number of packets whose checksum the device did not complete.
+        csum_none;
+        /// Sets the number of packets whose checksum the device completed.
+        needs_csum;
+        /// Sets the number of packets that the device segmented.
+        hw_gso_packets;
+        /// Sets the number of bytes in packets that the device segmented.
+        hw_gso_bytes;
+        /// Sets the number of packets that the device made by segmentation.
+        hw_gso_wire_packets;
+        /// Sets the number of bytes in packets that the device made by segmentation.
+        hw_gso_wire_bytes;
+        /// Sets the number of packets that the device dropped because of a limit of the rate.
+        hw_drop_ratelimits;
     }
 
-    /// Sets the values that drivers of this crate count to 0.
+    /// Sets the values that all drivers of this crate count to 0.
     pub(crate) fn clear(&mut self) {
         self.packets(0);
         self.bytes(0);

@@ -6,8 +6,12 @@
 
 #[macro_use]
 mod check;
+mod dim;
 mod fixture;
+mod hardirq;
+mod rss;
 mod toy;
+mod xdp;
 
 use self::{
     fixture::{
@@ -19,16 +23,24 @@ use self::{
 use crate::{
     bindings,
     ethtool,
-    frag::ip_padding,
+    frag::{
+        ip_padding,
+        CACHE_LINE,
+        MAX_HEADROOM,
+        SKB_SHARED_INFO, //
+    },
     napi::RxSlot,
     skb::ETH_HLEN,
     Gfp,
+    MacAddr,
     NetDevice,
+    PoolSlot,
     Rtnl,
     RxKind, //
 };
 use kernel::{
     alloc::KVec,
+    page::PAGE_SIZE,
     prelude::*,
     sync::atomic::Relaxed, //
 };
@@ -139,7 +151,9 @@ mod suite {
         fixture.new.set_stats(2, 3);
         let fixture = fixture.finish();
         for pairs in [1, 3, 2] {
-            fixture.net.set_real_queues(pairs, &mut Rtnl::lock())?;
+            fixture
+                .net
+                .set_real_queues(pairs, pairs, &mut Rtnl::lock())?;
             check_eq!(stats_of(&fixture.net)?, (2 + 3 * pairs, true));
             check_eq!(
                 fixture.net.data().values.load(Relaxed),
@@ -208,6 +222,36 @@ mod suite {
         Ok(())
     }
 
+    /// A device has one failover master, made before the device is registered. The master goes with
+    /// the device, registered or not.
+    #[test]
+    fn failover() -> Result {
+        if !NetDevice::<Toy>::HAS_FAILOVER {
+            check_eq!(Fixture::new(1, 64)?.net.add_failover(), Err(EOPNOTSUPP));
+            return Ok(());
+        }
+        let with_master = || -> Result<Fixture> {
+            let mut fixture = Fixture::unfinished(1, 64)?;
+            // An address that no other interface has.
+            fixture.new.set_address(MacAddr([2, 0, 0x5e, 0x10, 0, 1]));
+            let mut fixture = fixture.finish();
+            check_eq!(fixture.net.add_failover(), Ok(()));
+            check_eq!(fixture.net.add_failover(), Err(EBUSY));
+            Ok(fixture)
+        };
+        drop(with_master()?);
+        let mut fixture = with_master()?;
+        fixture.net.register(&mut Rtnl::lock())?;
+        check!(fixture.has_master());
+        fixture.set_up(true)?;
+        fixture.net.unregister();
+        check_eq!(fixture.net.add_failover(), Err(EBUSY));
+        let mut fixture = Fixture::new(1, 64)?;
+        fixture.net.register(&mut Rtnl::lock())?;
+        check_eq!(fixture.net.add_failover(), Err(EBUSY));
+        Ok(())
+    }
+
     /// Events of an interface that is not registered, or was unregistered, take no reference.
     #[test]
     fn events_of_no_interface() -> Result {
@@ -246,6 +290,75 @@ mod suite {
         Ok(())
     }
 
+    /// A buffer that was kept is the next one that is allocated, unless it is of another kind.
+    #[test]
+    fn kept_buffer() -> Result {
+        let fixture = Fixture::new(1, 64)?;
+        let mut rtnl = Rtnl::lock();
+        fixture.net.set_page_pool(0, Some((16, None)), &mut rtnl)?;
+        let ((), mut slot) = fixture.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
+        let kinds = [
+            (256, 64, true),
+            (256, 128, true),
+            (256 + SKB_SHARED_INFO, 64, false),
+            (512, 64, true),
+        ];
+        let alloc = |slot: &mut PoolSlot<'_, Toy>, (len, headroom, tail)| {
+            let mut pool = slot.get().ok_or(EINVAL)?;
+            let kind = RxKind::new(len, headroom, tail).ok_or(EINVAL)?;
+            let frag = pool.frags(kind, Gfp::Kernel).alloc();
+            frag.ok_or(ENOMEM)
+        };
+        for kind in kinds {
+            for other in kinds {
+                let frag = alloc(&mut slot, kind)?;
+                let place = frag.start();
+                slot.keep(frag);
+                let next = alloc(&mut slot, other)?;
+                check!(kind != other || next.start() == place);
+                check!(next.capacity() >= other.0);
+                check_eq!((next.headroom(), next.has_tailroom()), (other.1, other.2));
+            }
+        }
+        Ok(())
+    }
+
+    /// No more buffers are kept than the ring has, and all of them are freed with the pool. A queue
+    /// without a pool keeps none.
+    #[test]
+    fn kept_buffers_are_few() -> Result {
+        let fixture = Fixture::new(1, 64)?;
+        let mut rtnl = Rtnl::lock();
+        let kind = RxKind::new(256, 0, false).ok_or(EINVAL)?;
+        let ((), mut slot) = fixture.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
+        check!(slot.get().is_none());
+        fixture.net.set_page_pool(0, Some((16, None)), &mut rtnl)?;
+        let mut frags = KVec::new();
+        let ((), mut slot) = fixture.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
+        for _ in 0..20 {
+            let frag = slot.get().ok_or(EINVAL)?.frags(kind, Gfp::Kernel).alloc();
+            frags.push(frag.ok_or(ENOMEM)?, GFP_KERNEL)?;
+        }
+        let mut places = KVec::new();
+        while let Some(frag) = frags.pop() {
+            places.push(frag.start(), GFP_KERNEL)?;
+            slot.keep(frag);
+        }
+        // The first 16 come back, the last one first.
+        for place in places.iter().take(16).rev() {
+            let frag = slot.get().ok_or(EINVAL)?.frags(kind, Gfp::Kernel).alloc();
+            let frag = frag.ok_or(ENOMEM)?;
+            check_eq!(frag.start(), *place);
+            frags.push(frag, GFP_KERNEL)?;
+        }
+        slot.keep(frags.pop().ok_or(EINVAL)?);
+        fixture.net.set_page_pool(0, None, &mut rtnl)?;
+        let ((), mut slot) = fixture.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
+        slot.keep(frags.pop().ok_or(EINVAL)?);
+        check!(slot.get().is_none());
+        Ok(())
+    }
+
     /// There are no buffers without bytes: such a buffer could start at the end of its page.
     #[test]
     fn buffer_without_a_byte() -> Result {
@@ -255,6 +368,26 @@ mod suite {
                 check!(RxKind::new(1, headroom, tail).is_some());
             }
         }
+        Ok(())
+    }
+
+    /// Buffers with more headroom are as many to a page as those with little, and as long.
+    #[test]
+    fn headroom_that_costs_nothing() -> Result {
+        let page = PAGE_SIZE as u32;
+        for headroom in [0, 34, 64, 66, 128] {
+            for len in (1..page - 128 - SKB_SHARED_INFO).step_by(61) {
+                let little = RxKind::new(len, headroom, true).ok_or(EINVAL)?;
+                let more = RxKind::with_headroom(len, headroom).ok_or(EINVAL)?;
+                check_eq!(page / more.size(), page / little.size());
+                let gained = more.size() - little.size();
+                check!(gained % CACHE_LINE == 0 && headroom + gained <= MAX_HEADROOM);
+                let left = page / (page / little.size()) - more.size();
+                check!(left < CACHE_LINE || headroom + gained + CACHE_LINE > MAX_HEADROOM);
+            }
+        }
+        check!(RxKind::with_headroom(0, 64).is_none());
+        check!(RxKind::with_headroom(page, 64).is_none());
         Ok(())
     }
 

@@ -85,6 +85,23 @@ impl<'a, T: Operations> StackQueue<'a, T> {
         unsafe { bindings::netif_tx_stop_queue(self.slot.txq()) };
     }
 
+    /// Stops the queue, as [`StackQueue::stop`]. The watchdog does not take the queue for stuck
+    /// before `millis` milliseconds more than its usual time have passed.
+    pub fn stop_for(self, millis: u32) {
+        // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
+        unsafe { bindings::rust_netif_tx_stop_for(self.slot.txq(), millis) };
+    }
+
+    /// Whether the interface is up, and attached.
+    ///
+    /// Code that detaches the interface locks all queues for that. So from then on, no thread that
+    /// has locked a queue finds the interface in use.
+    #[inline]
+    pub fn is_in_use(self) -> bool {
+        // SAFETY: The device is valid as long as the slot, and may be asked without a lock.
+        unsafe { bindings::rust_netdev_in_use(self.dev().as_raw()) }
+    }
+
     /// Whether the driver has stopped the queue.
     #[inline]
     pub fn is_stopped(self) -> bool {
@@ -123,6 +140,12 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     pub fn completed(self, packets: u32, bytes: u32) {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netdev_tx_completed_queue(self.slot.txq(), packets, bytes) };
+    }
+
+    /// Notes for the watchdog that the queue has sent something.
+    pub fn refresh(self) {
+        // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
+        unsafe { bindings::rust_txq_refresh(self.slot.txq()) };
     }
 
     /// Resets the byte queue limit, for packets that were freed without being completed. No packet

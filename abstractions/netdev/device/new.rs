@@ -16,15 +16,18 @@ use crate::{
     bindings,
     features::Features,
     napi::{
+        Received,
         RxSlot,
         TxSlot, //
     },
-    sysfs, //
+    sysfs,
+    workqueue::Workqueue,
+    xdp::{
+        metadata,
+        XdpFeatures, //
+    },
 };
-use core::{
-    cell::UnsafeCell,
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     alloc::KVec,
     device,
@@ -45,6 +48,9 @@ impl<T: Operations> NewDevice<T> {
     /// returns the shared data, and the states of the receive and the transmit queue. `weight` is
     /// that of the NAPI instances: packets per poll, at least 1.
     ///
+    /// With `rescuer`, [`Operations::recover`] and [`Operations::later`] run also if there is no
+    /// memory for a thread, and must not wait for work on workqueues without `WQ_MEM_RECLAIM`.
+    ///
     /// The device drops `hold` last. Process context, sleeps.
     ///
     /// # Errors
@@ -59,11 +65,13 @@ impl<T: Operations> NewDevice<T> {
         hold: T::Hold,
         parent: &device::Device,
         data: impl PinInit<T, Error>,
+        rescuer: bool,
         pairs: usize,
         weight: i32,
         queue: impl Fn(usize) -> Result<(Arc<T::Pair>, T::Rx, T::Tx)>,
     ) -> Result<Self> {
         let n = u32::try_from(pairs)?;
+        let workqueue = Workqueue::new(parent, rescuer)?;
         let size = core::mem::size_of::<Private<T>>();
         // SAFETY: May be called in process context.
         let dev = unsafe { bindings::alloc_etherdev_mqs(i32::try_from(size)?, n, n) };
@@ -82,7 +90,7 @@ impl<T: Operations> NewDevice<T> {
             let txq = unsafe { bindings::netdev_get_tx_queue(raw, i) };
             tx.push(TxSlot::new(raw, i, pair.clone(), tx_state, txq), GFP_KERNEL)?;
             rx.push(
-                RxSlot::new(raw, i, pair, rx_state, UnsafeCell::new(None)),
+                RxSlot::new(raw, i, pair, rx_state, Received::new()),
                 GFP_KERNEL,
             )?;
         }
@@ -91,7 +99,7 @@ impl<T: Operations> NewDevice<T> {
         // SAFETY: `private` is the private area of the device: large enough, aligned, and not used
         // before the initialisation is complete. It does not move, and is valid until the device is
         // freed.
-        unsafe { Private::new(raw, parent.into(), data, tx, rx).__init(private)? };
+        unsafe { Private::new(raw, parent.into(), workqueue, data, tx, rx).__init(private)? };
         free.dismiss();
 
         // SAFETY: The device and its private data are complete.
@@ -128,6 +136,15 @@ impl<T: Operations> NewDevice<T> {
         Ok(Self(unsafe { NetDevice::from_raw(dev, hold) }))
     }
 
+    #[inline]
+    pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.as_raw()
+    }
+
+    pub(crate) fn private(&self) -> &Private<T> {
+        self.0.private()
+    }
+
     /// Returns the finished device, which can be registered.
     pub fn finish(self) -> NetDevice<T> {
         self.0
@@ -148,10 +165,30 @@ impl<T: Operations> NewDevice<T> {
         unsafe { bindings::netdev_set_vlan_features(self.0.as_raw(), features.into_raw()) };
     }
 
+    /// Sets the features that apply to packets with another packet in them. None at first.
+    pub fn set_encapsulated_features(&mut self, features: Features) {
+        // SAFETY: The device was never registered (type invariant), so no other code uses it.
+        unsafe { bindings::netdev_set_hw_enc_features(self.0.as_raw(), features.into_raw()) };
+    }
+
     /// Sets the MTU and its limits.
     pub fn set_mtu(&mut self, mtu: u32, min: u32, max: u32) {
         // SAFETY: The device was never registered (type invariant), so no other code uses it.
         unsafe { bindings::netdev_set_mtu(self.0.as_raw(), mtu, min, max) };
+    }
+
+    /// Sets the features of XDP.
+    pub fn set_xdp_features(&mut self, features: XdpFeatures) {
+        // SAFETY: The device was never registered (type invariant), so no other code uses it.
+        unsafe { bindings::netdev_set_xdp_features(self.0.as_raw(), features.into_raw()) };
+    }
+
+    /// Has programs that are bound to the device ask the driver for the
+    /// [hash](crate::XdpBuff::set_hash) of a packet.
+    pub fn set_xdp_hashes(&mut self) {
+        // SAFETY: The device was never registered (type invariant), so no other code uses it. The
+        // driver passes only packets of this crate to programs.
+        unsafe { bindings::netdev_set_xdp_metadata_ops(self.0.as_raw(), &metadata::OPS) };
     }
 
     /// Sets the headroom that the stack should leave in packets to transmit.
@@ -163,13 +200,21 @@ impl<T: Operations> NewDevice<T> {
     /// Sets the number of values of `ethtool -S`: `device` for the device, and `pair` for each pair
     /// of queues in use.
     ///
-    /// Both are 0 at first. The driver is not asked each time, because the number must not change
-    /// between the allocation of the buffer by the core and the write of the values.
+    /// Both are 0 at first. [`Device::set_stats`](crate::Device::set_stats) changes them later.
     pub fn set_stats(&mut self, device: u16, pair: u16) {
+        self.0.private().set_stats(device, pair);
+    }
+
+    /// Sets the number of entries of the RSS indirection table, and the length of the hash key in
+    /// bytes.
+    ///
+    /// Both are 0 at first. The driver is not asked each time, because they must not change between
+    /// the allocation of a buffer by the core and the access to it.
+    pub fn set_rss_sizes(&mut self, table: u16, key: u16) {
         let private = Private::<T>::of(self.0.as_raw());
         // SAFETY: The device was never registered (type invariant), so there is no other reference
         // to the private data.
-        unsafe { (&raw mut (*private).stats).write([device, pair]) };
+        unsafe { (&raw mut (*private).rss_sizes).write([table, key]) };
     }
 
     /// Sets the address.

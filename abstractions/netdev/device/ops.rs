@@ -13,7 +13,9 @@ use crate::{
         self,
         CpuChange, //
     },
+    dim::Moderation,
     ethtool::EthtoolOps,
+    ext_ack::ExtAck,
     features::Features,
     napi::{
         Polled,
@@ -32,6 +34,11 @@ use crate::{
         NetdevTx,
         TxQueue, //
     },
+    xdp::{
+        XdpFrames,
+        XdpProg, //
+    },
+    xsk::XskPool, //
 };
 use kernel::prelude::*;
 
@@ -104,6 +111,17 @@ pub trait Operations: Sized + Send + Sync {
         Ok(())
     }
 
+    /// Returns whether the address of the device may change, before a new address is checked. By
+    /// default it may. Process context.
+    ///
+    /// # Errors
+    ///
+    /// The interface keeps its address.
+    fn may_set_mac_address(dev: &Device<Self>) -> Result {
+        let _ = dev;
+        Ok(())
+    }
+
     /// Sets a new address of the device: `ndo_set_mac_address`. The core has checked that the
     /// address is valid. If this succeeds, the interface has the new address. Process context.
     ///
@@ -142,6 +160,62 @@ pub trait Operations: Sized + Send + Sync {
         Ok(())
     }
 
+    /// Attaches an XDP program to all receive queues, replaces it, or detaches it: `ndo_bpf`.
+    /// Process context. A driver that keeps the program clones the reference.
+    ///
+    /// # Errors
+    ///
+    /// The program stays as it was. `ack` may have a message.
+    fn set_xdp(
+        dev: &Device<Self>,
+        prog: Option<&XdpProg>,
+        ack: &mut ExtAck<'_>,
+        rtnl: &mut Rtnl,
+    ) -> Result {
+        let _ = (dev, prog, ack, rtnl);
+        Err(EOPNOTSUPP)
+    }
+
+    /// Transmits frames: `ndo_xdp_xmit`. The core drops the frames that [`XdpFrames::send`] has not
+    /// sent. BHs are disabled.
+    ///
+    /// # Errors
+    ///
+    /// No frame was sent. An error after a frame was sent is ignored.
+    fn xdp_xmit(dev: &Device<Self>, frames: XdpFrames<'_>) -> Result {
+        let _ = (dev, frames);
+        Err(EOPNOTSUPP)
+    }
+
+    /// Has a pair of queues use the memory of an AF_XDP socket: `ndo_bpf`. The driver
+    /// [maps](XskPool::map) it. Process context.
+    ///
+    /// # Errors
+    ///
+    /// The queues do not use it. Both halves, and all buffers, were dropped.
+    fn bind_xsk(dev: &Device<Self>, queue: usize, pool: XskPool<'_>, rtnl: &mut Rtnl) -> Result {
+        let _ = (dev, queue, pool, rtnl);
+        Err(EOPNOTSUPP)
+    }
+
+    /// Ends the use of the memory of an AF_XDP socket by a pair of queues: `ndo_bpf`. The driver
+    /// drops both halves, all buffers and all frames. The core waits for that. Process context.
+    fn unbind_xsk(dev: &Device<Self>, queue: usize, rtnl: &mut Rtnl) {
+        let _ = (dev, queue, rtnl);
+    }
+
+    /// Has the queues of a pair look at the memory of an AF_XDP socket: `ndo_xsk_wakeup`. `rx`:
+    /// there are buffers to receive to. `tx`: there are packets to transmit. Process or softirq
+    /// context.
+    ///
+    /// # Errors
+    ///
+    /// User space gets them.
+    fn wake_xsk(dev: &Device<Self>, queue: usize, rx: bool, tx: bool) -> Result {
+        let _ = (dev, queue, rx, tx);
+        Err(EOPNOTSUPP)
+    }
+
     /// Restricts the offloads for one packet: `ndo_features_check`. Any context.
     fn features_check(dev: &Device<Self>, skb: &SkBuff, features: Features) -> Features {
         let _ = (dev, skb);
@@ -166,15 +240,23 @@ pub trait Operations: Sized + Send + Sync {
     fn rtnl_work(dev: &Device<Self>, rtnl: &mut Rtnl);
 
     /// Runs after [`Device::schedule_recovery`], once for several calls of it, while the device is
-    /// registered. Process context; not while the system sleeps.
+    /// registered. Process context, [without I/O](crate::without_io); not while the system sleeps.
     fn recover(dev: &Device<Self>, rtnl: &mut Rtnl) {
         let _ = (dev, rtnl);
     }
 
     /// Runs after [`Device::schedule_later`], once for several calls of it, while the device is
-    /// registered. Process context; not while the system sleeps.
+    /// registered. Process context, [without I/O](crate::without_io); not while the system sleeps.
     fn later(dev: &Device<Self>, rtnl: &mut Rtnl) {
         let _ = (dev, rtnl);
+    }
+
+    /// Sets limits of coalescing that suit the traffic of a receive queue, on a device that was
+    /// [prepared](super::NewDevice::prepare_adaptive_rx). Runs after a poll
+    /// [measured](RxPoll::measure) the traffic, once at a time for each queue. Process context.
+    /// Must not take the RTNL: its holder may [wait](Device::cancel_adapt) for this call.
+    fn adapt(dev: &Device<Self>, queue: usize, best: Moderation) {
+        let _ = (dev, queue, best);
     }
 
     /// Sets the statistics of a receive queue: `get_queue_stats_rx`. Process context.
@@ -182,6 +264,12 @@ pub trait Operations: Sized + Send + Sync {
 
     /// Sets the statistics of a transmit queue: `get_queue_stats_tx`. Process context.
     fn tx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut TxQueueStats);
+
+    /// Sets the statistics of queues to 0 that the driver sets of each queue, besides numbers of
+    /// packets and bytes, stops and wakes: `get_base_stats`. Process context.
+    fn clear_queue_stats(dev: &Device<Self>, rx: &mut RxQueueStats, tx: &mut TxQueueStats) {
+        let _ = (dev, rx, tx);
+    }
 
     /// Returns the name of the port: `ndo_get_phys_port_name`. Any context.
     ///

@@ -7,6 +7,7 @@ use super::{
         Private,
         Registration, //
     },
+    wait_for_grace_period,
     Device,
     Operations, //
 };
@@ -111,8 +112,9 @@ impl<T: Operations> NetDevice<T> {
         self.private().cpus.remove(rtnl);
     }
 
-    /// Unregisters the device, if it is registered. The core brings it down. After the return, none
-    /// of its operations runs. Process context, takes the RTNL.
+    /// Unregisters the device, if it is registered, and then its
+    /// [failover master](NetDevice::add_failover), if it has one. The core brings both down. After
+    /// the return, none of the operations of the device runs. Process context, takes the RTNL.
     pub fn unregister(&self) {
         let mut rtnl = Rtnl::lock();
         self.unwatch_cpus(&mut rtnl);
@@ -123,7 +125,10 @@ impl<T: Operations> NetDevice<T> {
             // not used while the core calls the driver.
             unsafe { bindings::unregister_netdevice_queue(self.as_raw(), null_mut()) };
         }
-        // Releasing the lock waits for the last user of the device.
+        let failover = self.private().failover.get(&mut rtnl).take();
+        // Waits for the last user of the device.
+        drop(rtnl);
+        drop(failover);
     }
 }
 
@@ -153,9 +158,14 @@ impl<T: Operations> Drop for NetDevice<T> {
                 slot.unregister();
             }
         }
+        if private.dims.as_ref().is_some() {
+            // SAFETY: The device is not registered, and the work that reads the profiles is
+            // disabled.
+            unsafe { bindings::rust_dim_free(self.as_raw()) };
+        }
         let private = Private::<T>::of(self.as_raw());
-        // SAFETY: May be called in process context. After it, no code reads the NAPI instances.
-        unsafe { bindings::synchronize_net() };
+        // After this, no code reads the NAPI instances.
+        wait_for_grace_period();
         // SAFETY: The private data is valid (type invariant), and is dropped only below.
         let parent = unsafe { (*private).parent.clone() };
         // SAFETY: The private data is valid (type invariant). The device and its NAPI instances are

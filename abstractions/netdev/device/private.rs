@@ -3,12 +3,15 @@
 //! The private data of a network device.
 
 use super::{
+    failover::Failover,
     Device,
     Operations, //
 };
 use crate::{
     affinity::CpusLocked,
-    bindings, cpuhp,
+    bindings,
+    cpuhp,
+    dim::QueueDim,
     napi::{
         RxSlot,
         TxSlot, //
@@ -17,6 +20,11 @@ use crate::{
         ByRtnl,
         Rtnl, //
     },
+    workqueue::{
+        without_io,
+        Workqueue, //
+    },
+    xsk::Bindings, //
 };
 use kernel::{
     alloc::KVec,
@@ -25,7 +33,12 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        Mutex, //
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Mutex,
+        SetOnce, //
     },
     types::Opaque, //
 };
@@ -58,9 +71,20 @@ pub(crate) struct Private<T: Operations> {
     pub(super) dev: *mut bindings::net_device,
     pub(super) parent: ARef<device::Device>,
     pub(super) registration: ByRtnl<Registration>,
+    /// The failover instance, if the device is the standby interface of one.
+    pub(super) failover: ByRtnl<Option<Failover>>,
+    /// The memory of AF_XDP sockets that the queues use.
+    pub(super) xsk: ByRtnl<Bindings>,
     /// The numbers of values of `ethtool -S`: for the device, and for each pair of queues in use.
-    /// Constant once the device is finished.
-    pub(super) stats: [u16; 2],
+    /// Changes with the RTNL held, or before the device is finished.
+    pub(super) stats: [Atomic<u32>; 2],
+    /// The measurements of the receive queues, if the driver adapts their coalescing.
+    pub(crate) dims: SetOnce<KVec<QueueDim>>,
+    /// The number of entries of the indirection table, and the length of the hash key. Constant
+    /// once the device is finished.
+    pub(super) rss_sizes: [u16; 2],
+    /// The queue of `recovery` and `later`.
+    queue: Workqueue,
     #[pin]
     work: Opaque<bindings::work_struct>,
     #[pin]
@@ -95,6 +119,7 @@ impl<T: Operations> Private<T> {
     pub(super) unsafe fn new(
         dev: *mut bindings::net_device,
         parent: ARef<device::Device>,
+        queue: Workqueue,
         data: impl PinInit<T, Error>,
         tx: KVec<TxSlot<T>>,
         rx: KVec<RxSlot<T>>,
@@ -109,7 +134,12 @@ impl<T: Operations> Private<T> {
             dev,
             parent,
             registration: ByRtnl::new(Registration::None),
-            stats: [0; 2],
+            failover: ByRtnl::new(None),
+            xsk: ByRtnl::new(Bindings::new()),
+            stats: [Atomic::new(0), Atomic::new(0)],
+            dims: SetOnce::new(),
+            rss_sizes: [0; 2],
+            queue,
             // SAFETY: `work` is memory for a `work_struct`.
             work <- Opaque::ffi_init(|work| unsafe {
                 bindings::rust_init_work(work, Some(Self::run_work))
@@ -136,19 +166,31 @@ impl<T: Operations> Private<T> {
         *self.registration.get(rtnl) == Registration::Active
     }
 
+    /// Sets the numbers of values of `ethtool -S`. With the RTNL held, or before the device is
+    /// finished.
+    pub(super) fn set_stats(&self, device: u16, pair: u16) {
+        for (to, n) in self.stats.iter().zip([device, pair]) {
+            to.store(n.into(), Relaxed);
+        }
+    }
+
     pub(super) fn schedule_work(&self) {
         // SAFETY: `work` was initialised (type invariant), and is disabled before it goes.
         unsafe { bindings::schedule_work(self.work.get()) };
     }
 
     pub(super) fn schedule_recovery(&self, millis: u32) {
-        // SAFETY: `recovery` was initialised (type invariant), and is disabled before it goes.
-        unsafe { bindings::rust_schedule_delayed_work(self.recovery.get(), millis) };
+        let (queue, work) = (self.queue.as_raw(), self.recovery.get());
+        // SAFETY: `recovery` was initialised (type invariant), and is disabled before it and the
+        // queue go.
+        unsafe { bindings::rust_schedule_delayed_work(queue, work, millis) };
     }
 
     pub(super) fn schedule_later(&self, millis: u32) {
-        // SAFETY: `later` was initialised (type invariant), and is disabled before it goes.
-        unsafe { bindings::rust_schedule_delayed_work(self.later.get(), millis) };
+        let (queue, work) = (self.queue.as_raw(), self.later.get());
+        // SAFETY: `later` was initialised (type invariant), and is disabled before it and the queue
+        // go.
+        unsafe { bindings::rust_schedule_delayed_work(queue, work, millis) };
     }
 
     pub(super) fn cancel_work(&self) {
@@ -165,6 +207,11 @@ impl<T: Operations> Private<T> {
             bindings::disable_delayed_work_sync(self.later.get());
             bindings::timer_shutdown_sync(self.retry.get());
         }
+        self.dims
+            .as_ref()
+            .into_iter()
+            .flatten()
+            .for_each(QueueDim::disable);
     }
 
     /// Disables all enabled NAPI instances. Process context, takes the RTNL.
@@ -221,12 +268,15 @@ impl<T: Operations> Private<T> {
         let work = Opaque::cast_from(work);
         // SAFETY: By the safety requirements; the work is disabled before the data is dropped.
         let private = unsafe { &*kernel::container_of!(work, Self, recovery) };
-        // The interface is neither registered nor unregistered while this runs.
-        let mut rtnl = Rtnl::lock();
-        if private.is_registered(&mut rtnl) {
-            // SAFETY: `dev` has this private data (type invariant), and lives at least as long.
-            T::recover(unsafe { Device::<T>::from_raw(private.dev) }, &mut rtnl);
-        }
+        // SAFETY: `dev` has this private data (type invariant), and lives at least as long.
+        let dev = unsafe { Device::<T>::from_raw(private.dev) };
+        without_io(|| {
+            // The interface is neither registered nor unregistered while this runs.
+            let mut rtnl = Rtnl::lock();
+            if private.is_registered(&mut rtnl) {
+                T::recover(dev, &mut rtnl);
+            }
+        });
     }
 
     /// Runs as the delayed work: calls [`Operations::later`].
@@ -241,12 +291,15 @@ impl<T: Operations> Private<T> {
         // SAFETY: `work` is the `later` of a `Private<T>`. The work is disabled before that is
         // dropped.
         let private = unsafe { &*kernel::container_of!(work, Self, later) };
-        // The interface is neither registered nor unregistered while this runs.
-        let mut rtnl = Rtnl::lock();
-        if private.is_registered(&mut rtnl) {
-            // SAFETY: `dev` is the device whose private area this is (type invariant).
-            T::later(unsafe { Device::<T>::from_raw(private.dev) }, &mut rtnl);
-        }
+        // SAFETY: `dev` is the device whose private area this is (type invariant).
+        let dev = unsafe { Device::<T>::from_raw(private.dev) };
+        without_io(|| {
+            // The interface is neither registered nor unregistered while this runs.
+            let mut rtnl = Rtnl::lock();
+            if private.is_registered(&mut rtnl) {
+                T::later(dev, &mut rtnl);
+            }
+        });
     }
 
     /// Runs as the work: calls [`Operations::work`].

@@ -4,6 +4,7 @@
 //! these.
 
 use super::{
+    wait_for_grace_period,
     Device,
     Operations, //
 };
@@ -11,14 +12,17 @@ use crate::{
     bindings,
     napi::{
         Napi,
+        RxSlot,
         Source, //
     },
     pool::{
+        Memory,
         PagePool,
         PoolSlot, //
     },
     rtnl::Rtnl,
-    txq::TxGuard, //
+    txq::TxGuard,
+    xdp::XdpQueue, //
 };
 use kernel::{
     device,
@@ -40,9 +44,22 @@ impl<T: Operations> Device<T> {
         unsafe { TxGuard::try_lock(slot) }
     }
 
-    /// Whether the NAPI instance of a transmit queue is enabled.
-    pub fn is_tx_enabled(&self, index: usize) -> bool {
-        self.private().tx.get(index).is_some_and(|s| s.is_enabled())
+    /// Waits for the callbacks of event sources, the polls and the transmissions that run now.
+    /// Process context, sleeps.
+    pub fn wait_for_running(&self, _rtnl: &mut Rtnl) {
+        wait_for_grace_period();
+    }
+
+    /// Locks a transmit queue from a poll.
+    #[inline]
+    pub fn tx_lock_in_poll<'a>(
+        &'a self,
+        index: usize,
+        _napi: Napi<'a, T>,
+    ) -> Option<TxGuard<'a, T>> {
+        let slot = self.private().tx.get(index)?;
+        // SAFETY: Polls run with BHs disabled.
+        Some(unsafe { TxGuard::lock(slot) })
     }
 
     /// Returns the state of a receive queue, and the slot of its page pool. `None` if its NAPI
@@ -74,30 +91,91 @@ impl<T: Operations> Device<T> {
         &self,
         index: usize,
         size: Option<(u32, Option<&device::Device>)>,
-        _rtnl: &mut Rtnl,
+        rtnl: &mut Rtnl,
     ) -> Result {
+        let (slot, memory) = self.stopped_memory(index, rtnl)?;
+        let pool = match size {
+            // SAFETY: The pool becomes that of the slot.
+            Some((size, dma)) => Some(unsafe { self.new_pool(slot, size, dma)? }),
+            None => None,
+        };
+        // The registration ends before its pool goes.
+        memory.xdp = None;
+        memory.pool = pool;
+        Ok(())
+    }
+
+    /// Registers a receive queue for XDP, unless that was done, with a pool for copies of `size`
+    /// pages if the pages of its own pool are mapped for a device. The registration ends when its
+    /// pool is replaced.
+    ///
+    /// Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: the NAPI instance of the queue is enabled.
+    /// - `EINVAL`: there is no such queue, or it has no page pool.
+    /// - `ENOMEM`, and other errors of the core.
+    pub fn register_for_xdp(&self, index: usize, size: u32, rtnl: &mut Rtnl) -> Result {
+        let (slot, memory) = self.stopped_memory(index, rtnl)?;
+        let pool = memory.pool.as_ref().ok_or(EINVAL)?;
+        if memory.xdp.is_some() {
+            return Ok(());
+        }
+        let copies = if pool.is_mapped() {
+            // SAFETY: The pool becomes one of the slot.
+            Some(unsafe { self.new_pool(slot, size, None)? })
+        } else {
+            None
+        };
+        let index = slot.index() as u32;
+        // SAFETY: The device outlives its slots. The registration is dropped before the pool. The
+        // pool for the packets is not mapped: the other one, if that of the queue is.
+        let xdp = unsafe { XdpQueue::new(self.as_raw(), index, pool, copies)? };
+        memory.xdp = Some(xdp);
+        Ok(())
+    }
+
+    /// Returns the slot and the memory of a receive queue.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: the NAPI instance of the queue is enabled.
+    /// - `EINVAL`: there is no such queue.
+    fn stopped_memory<'a>(
+        &'a self,
+        index: usize,
+        _rtnl: &'a mut Rtnl,
+    ) -> Result<(&'a RxSlot<T>, &'a mut Memory)> {
         let slot = self.private().rx.get(index).ok_or(EINVAL)?;
         if slot.is_enabled() {
             return Err(EBUSY);
         }
-        let pool = match size {
-            // SAFETY: The pool is dropped with the slot, before the device. It is only replaced
-            // while the instance is disabled.
-            Some((size, dma)) => Some(unsafe {
-                PagePool::new(
-                    self.as_raw(),
-                    slot.napi(),
-                    size,
-                    &self.private().parent,
-                    dma,
-                )?
-            }),
-            None => None,
-        };
         // SAFETY: The instance is disabled, so no poll is running. While the RTNL is borrowed
         // exclusively, no poll can start, and no other thread gets to this line.
-        unsafe { slot.set_pool(pool) };
-        Ok(())
+        Ok((slot, unsafe { slot.memory() }))
+    }
+
+    /// Returns a page pool for a receive queue with `size` buffers. With `dma`, the pages are
+    /// mapped for that device. Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and other errors of the core.
+    ///
+    /// # Safety
+    ///
+    /// The caller puts the pool into the memory of `slot`, which is a slot of this device.
+    unsafe fn new_pool(
+        &self,
+        slot: &RxSlot<T>,
+        size: u32,
+        dma: Option<&device::Device>,
+    ) -> Result<PagePool> {
+        let parent = &self.private().parent;
+        // SAFETY: By the safety requirements, the pool is dropped with the slot, before the device,
+        // or replaced while the instance is disabled.
+        unsafe { PagePool::new(self.as_raw(), slot.napi(), size, parent, dma) }
     }
 
     /// Sets the event sources of the queues. `sources` yields the two sources of each pair of
@@ -119,10 +197,8 @@ impl<T: Operations> Device<T> {
         if slots.any(|(rx, tx)| rx.is_enabled() || tx.is_enabled()) {
             return Err(EBUSY);
         }
-        // A poll that has completed may still use the source. It runs with BHs disabled, which is a
-        // read side of RCU.
-        // SAFETY: May be called in process context.
-        unsafe { bindings::synchronize_net() };
+        // A poll that has completed may still use the source.
+        wait_for_grace_period();
         let mut sources = sources.into_iter();
         for (rx, tx) in private.rx.iter().zip(&private.tx) {
             let (rx_source, tx_source) = sources.next().unzip();

@@ -14,6 +14,7 @@ use crate::{
         ETH_ALEN, //
     },
     bindings, ethtool,
+    ext_ack::ExtAck,
     features::Features,
     rtnl::Rtnl,
     skb::SkBuff,
@@ -26,8 +27,13 @@ use crate::{
         NetdevTx,
         TxQueue, //
     },
+    xdp::{
+        XdpFrames,
+        XdpProg, //
+    },
 };
 use core::{
+    cell::Cell,
     ffi::c_void,
     marker::PhantomData,
     mem::ManuallyDrop,
@@ -63,7 +69,7 @@ pub(crate) unsafe fn device_of<'a, T: Operations>(dev: *mut bindings::net_device
 /// The core calls these functions only with devices of the driver `T`. Where the core documents it,
 /// the calling thread holds the RTNL. Code of the driver that leads to such a call lends its
 /// [`Rtnl`] by `&mut`, so no other `Rtnl` is in use during the call.
-pub(super) struct Vtable<T: Operations>(PhantomData<T>);
+pub(crate) struct Vtable<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> Vtable<T> {
     const NET_DEVICE_OPS: bindings::net_device_ops = bindings::net_device_ops {
@@ -101,6 +107,21 @@ impl<T: Operations> Vtable<T> {
         } else {
             None
         },
+        ndo_bpf: if T::HAS_SET_XDP {
+            Some(Self::bpf)
+        } else {
+            None
+        },
+        ndo_xsk_wakeup: if T::HAS_WAKE_XSK {
+            Some(Self::xsk_wakeup)
+        } else {
+            None
+        },
+        ndo_xdp_xmit: if T::HAS_XDP_XMIT {
+            Some(Self::xdp_xmit)
+        } else {
+            None
+        },
         // SAFETY: All function pointers may be null.
         ..unsafe { core::mem::zeroed() }
     };
@@ -111,7 +132,7 @@ impl<T: Operations> Vtable<T> {
         get_base_stats: Some(Self::get_base_stats),
     };
 
-    pub(super) fn net_device_ops() -> &'static bindings::net_device_ops {
+    pub(crate) fn net_device_ops() -> &'static bindings::net_device_ops {
         &Self::NET_DEVICE_OPS
     }
 
@@ -186,6 +207,7 @@ impl<T: Operations> Vtable<T> {
         let (dev, rtnl) = unsafe { (device_of::<T>(raw), Rtnl::assume_held()) };
         let addr = p.cast::<bindings::sockaddr>();
         from_result(|| {
+            T::may_set_mac_address(dev)?;
             // SAFETY: The core passes a `struct sockaddr` with an Ethernet address.
             to_result(unsafe { bindings::eth_prepare_mac_addr_change(raw, p) })?;
             // SAFETY: The data of a valid `struct sockaddr` starts with the bytes of the address.
@@ -264,6 +286,85 @@ impl<T: Operations> Vtable<T> {
         from_result(|| T::set_features(dev, Features::from_raw(features), rtnl).map(|()| 0))
     }
 
+    extern "C" fn bpf(dev: *mut bindings::net_device, command: *mut bindings::netdev_bpf) -> c_int {
+        // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_bpf` (see the type).
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        // SAFETY: The core passes a command.
+        if unsafe { bindings::netdev_bpf_is_setup_xsk(command) } {
+            // SAFETY: It is a command with a pool, which may be null, and a queue.
+            let (pool, queue) = unsafe {
+                (
+                    NonNull::new(bindings::netdev_bpf_xsk_pool(command)),
+                    bindings::netdev_bpf_xsk_queue(command),
+                )
+            };
+            return match pool {
+                Some(pool) => {
+                    // SAFETY: The core asks for the use of the pool, with the RTNL held.
+                    let bound = unsafe { dev.bind_xsk(queue, pool, rtnl) };
+                    from_result(|| bound.map(|()| 0))
+                }
+                None => {
+                    dev.unbind_xsk(queue, rtnl);
+                    0
+                }
+            };
+        }
+        // SAFETY: The core passes a command.
+        if !unsafe { bindings::netdev_bpf_is_setup_prog(command) } {
+            return EINVAL.to_errno();
+        }
+        // SAFETY: It is a command with a program, which may be null, and a place for a message.
+        let (prog, mut ack) = unsafe {
+            let prog = NonNull::new(bindings::netdev_bpf_prog(command));
+            let ack = ExtAck::from_raw(bindings::netdev_bpf_extack(command));
+            // The core passes a reference to the program.
+            (prog.map(|prog| XdpProg::from_raw(prog)), ack)
+        };
+        // If the driver fails, the core drops the reference.
+        let prog = ManuallyDrop::new(prog);
+        from_result(|| {
+            T::set_xdp(dev, prog.as_ref(), &mut ack, rtnl)?;
+            drop(ManuallyDrop::into_inner(prog));
+            Ok(0)
+        })
+    }
+
+    extern "C" fn xsk_wakeup(dev: *mut bindings::net_device, queue: u32, flags: u32) -> c_int {
+        // SAFETY: `dev` is one of `T` (see the type), and stays for the call.
+        let dev = unsafe { device_of::<T>(dev) };
+        let has = |flag| flags & flag != 0;
+        let (rx, tx) = (has(bindings::XDP_WAKEUP_RX), has(bindings::XDP_WAKEUP_TX));
+        from_result(|| T::wake_xsk(dev, queue as usize, rx, tx).map(|()| 0))
+    }
+
+    extern "C" fn xdp_xmit(
+        dev: *mut bindings::net_device,
+        n: c_int,
+        frames: *mut *mut bindings::xdp_frame,
+        flags: u32,
+    ) -> c_int {
+        if flags & !bindings::XDP_XMIT_FLAGS_MASK != 0 {
+            return EINVAL.to_errno();
+        }
+        let flush = flags & bindings::XDP_XMIT_FLUSH != 0;
+        let sent = Cell::new(0);
+        // SAFETY: `dev` is one of `T` (see the type), and stays for the call. The core passes `n`
+        // frames, and frees those that are not counted as sent.
+        let (dev, frames) = unsafe {
+            (
+                device_of::<T>(dev),
+                XdpFrames::from_raw(frames, n.max(0) as usize, flush, &sent),
+            )
+        };
+        let result = T::xdp_xmit(dev, frames);
+        match (sent.get(), result) {
+            (0, Err(e)) => e.to_errno(),
+            // The core would free all frames after an error, also those that were sent.
+            (sent, _) => sent as c_int,
+        }
+    }
+
     extern "C" fn get_queue_stats_rx(
         dev: *mut bindings::net_device,
         index: c_int,
@@ -293,10 +394,12 @@ impl<T: Operations> Vtable<T> {
     ) {
         // SAFETY: `dev` is one of `T` (see the type), and stays for the call.
         let dev = unsafe { device_of::<T>(raw) };
-        // SAFETY: They are the core's own for this call.
-        unsafe {
-            RxQueueStats::from_raw(rx).clear();
-            TxQueueStats::from_raw(tx).clear();
+        {
+            // SAFETY: They are the core's own for this call.
+            let (rx, tx) = unsafe { (RxQueueStats::from_raw(rx), TxQueueStats::from_raw(tx)) };
+            rx.clear();
+            tx.clear();
+            T::clear_queue_stats(dev, rx, tx);
         }
         // SAFETY: As above; the range is within the queues of the device.
         unsafe { bindings::rust_netdev_inactive_stats(raw, dev.queues() as c_int, rx, tx) };

@@ -73,6 +73,8 @@ pub struct Coalescing {
     pub tx_usecs: u32,
     /// The largest number of transmitted packets.
     pub tx_frames: u32,
+    /// Whether the driver adapts the limits of receive queues to the traffic.
+    pub adaptive_rx: bool,
 }
 
 /// A set of parameters of coalescing.

@@ -2,6 +2,8 @@
 
 //! The function pointers of the core, which call [`EthtoolOps`].
 
+mod rss;
+
 use super::{
     Coalescing,
     EthtoolOps,
@@ -39,6 +41,7 @@ impl<E: EthtoolOps> Vtable<E> {
         get_drvinfo: Some(Self::get_drvinfo),
         get_link: Some(bindings::ethtool_op_get_link),
         get_ringparam: Some(Self::get_ringparam),
+        set_ringparam: Some(Self::set_ringparam),
         get_strings: Some(Self::get_strings),
         get_sset_count: Some(Self::get_sset_count),
         get_ethtool_stats: Some(Self::get_ethtool_stats),
@@ -51,6 +54,12 @@ impl<E: EthtoolOps> Vtable<E> {
         set_coalesce: Some(Self::set_coalesce),
         get_per_queue_coalesce: Some(Self::get_per_queue_coalesce),
         set_per_queue_coalesce: Some(Self::set_per_queue_coalesce),
+        get_rxfh_key_size: Some(Self::get_rxfh_key_size),
+        get_rxfh_indir_size: Some(Self::get_rxfh_indir_size),
+        get_rxfh: Some(Self::get_rxfh),
+        set_rxfh: Some(Self::set_rxfh),
+        get_rxfh_fields: Some(Self::get_rxfh_fields),
+        set_rxfh_fields: Some(Self::set_rxfh_fields),
         get_rx_ring_count: Some(Self::get_rx_ring_count),
         // SAFETY: All other fields may be zero.
         ..unsafe { core::mem::zeroed() }
@@ -89,6 +98,23 @@ impl<E: EthtoolOps> Vtable<E> {
         ring.tx_pending = sizes.tx;
     }
 
+    extern "C" fn set_ringparam(
+        dev: *mut bindings::net_device,
+        ring: *mut bindings::ethtool_ringparam,
+        _kernel_ring: *mut bindings::kernel_ethtool_ringparam,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `ring` is the
+        // core's own.
+        let (dev, rtnl, ring) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &*ring) };
+        from_result(|| {
+            if ring.rx_mini_pending != 0 || ring.rx_jumbo_pending != 0 {
+                return Err(EINVAL);
+            }
+            E::set_ring_sizes(dev, ring.rx_pending, ring.tx_pending, rtnl).map(|()| 0)
+        })
+    }
+
     extern "C" fn get_sset_count(dev: *mut bindings::net_device, set: c_int) -> c_int {
         if set as u32 != bindings::ethtool_stringset_ETH_SS_STATS {
             return EOPNOTSUPP.to_errno();
@@ -109,7 +135,8 @@ impl<E: EthtoolOps> Vtable<E> {
             return;
         }
         // SAFETY: The core has allocated the buffer for the number of names that `get_sset_count`
-        // has returned. The RTNL was held since then, so the number is the same.
+        // has returned. The RTNL was held since then, and the driver was not called, so the number
+        // is the same.
         let buf = unsafe { core::slice::from_raw_parts_mut(data, n * Strings::LEN) };
         E::stats_names(dev, &mut Strings::new(buf), rtnl);
     }
@@ -125,7 +152,9 @@ impl<E: EthtoolOps> Vtable<E> {
         if n == 0 {
             return;
         }
-        // SAFETY: The core has allocated the buffer for the number of values, with the RTNL held.
+        // SAFETY: The core has allocated the buffer for the number of values that `get_sset_count`
+        // has returned. The RTNL was held since then, and the driver was not called, so the number
+        // is the same.
         let values = unsafe { core::slice::from_raw_parts_mut(data, n) };
         E::stats_values(dev, values, rtnl);
     }
@@ -270,6 +299,7 @@ impl<E: EthtoolOps> Vtable<E> {
             to.rx_max_coalesced_frames = params.rx_frames;
             to.tx_coalesce_usecs = params.tx_usecs;
             to.tx_max_coalesced_frames = params.tx_frames;
+            to.use_adaptive_rx_coalesce = params.adaptive_rx.into();
             Ok(0)
         })
     }
@@ -289,6 +319,7 @@ impl<E: EthtoolOps> Vtable<E> {
             rx_frames: from.rx_max_coalesced_frames,
             tx_usecs: from.tx_coalesce_usecs,
             tx_frames: from.tx_max_coalesced_frames,
+            adaptive_rx: from.use_adaptive_rx_coalesce != 0,
         };
         from_result(|| E::set_coalescing(dev, queue, params, rtnl).map(|()| 0))
     }

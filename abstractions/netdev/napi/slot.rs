@@ -15,13 +15,16 @@ use crate::{
         Operations, //
     },
     pool::{
-        PagePool,
+        Memory,
         PoolSlot, //
     },
     rtnl::Rtnl,
     txq::TxGuard, //
 };
-use core::cell::UnsafeCell;
+use core::cell::{
+    Cell,
+    UnsafeCell, //
+};
 use kernel::{
     ffi::c_int,
     sync::Arc,
@@ -43,9 +46,26 @@ pub(crate) struct Receive;
 
 impl Direction for Receive {
     type State<T: Operations> = T::Rx;
-    /// The page pool, which belongs to the owner of the queue.
-    type Own = UnsafeCell<Option<PagePool>>;
+    type Own = Received;
     const KIND: bindings::netdev_queue_type = bindings::netdev_queue_type_NETDEV_QUEUE_TYPE_RX;
+}
+
+/// The part of a receive queue that belongs to the owner of the queue.
+pub(crate) struct Received {
+    /// The memory to receive to.
+    memory: UnsafeCell<Memory>,
+    /// Whether XDP redirected packets in this poll.
+    redirected: Cell<bool>,
+}
+
+impl Received {
+    /// Returns the part of a queue without memory.
+    pub(crate) const fn new() -> Self {
+        Self {
+            memory: UnsafeCell::new(Memory::NONE),
+            redirected: Cell::new(false),
+        }
+    }
 }
 
 /// The direction of transmitted packets.
@@ -60,10 +80,12 @@ impl Direction for Transmit {
 
 /// A queue of one direction.
 ///
+/// PERF: Aligned so that no two queues share a cache line.
+///
 /// # Invariants
 ///
 /// The slot does not move once its instance is registered.
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Slot<T: Operations, D: Direction> {
     instance: Instance<T::Source>,
     pair: Arc<T::Pair>,
@@ -223,9 +245,15 @@ impl<T: Operations> RxSlot<T> {
         // SAFETY: By the safety requirements, which are the same.
         unsafe { self.instance.unregister() };
         // SAFETY: By the safety requirements, nothing uses the queue, and so replaces the pool.
-        if let Some(pool) = unsafe { &*self.own.get() } {
-            // SAFETY: By the safety requirements, the instance is disabled.
-            unsafe { pool.forget_napi() };
+        let memory = unsafe { &*self.own.memory.get() };
+        // SAFETY: By the safety requirements, the instance is disabled.
+        unsafe {
+            if let Some(pool) = &memory.pool {
+                pool.forget_napi();
+            }
+            if let Some(xdp) = &memory.xdp {
+                xdp.forget_napi();
+            }
         }
     }
 
@@ -245,21 +273,42 @@ impl<T: Operations> RxSlot<T> {
         unsafe { PoolSlot::new(self) }
     }
 
-    /// Returns the cell of the page pool.
+    /// Returns the cell of the memory.
     #[inline]
-    pub(crate) fn pool_cell(&self) -> &UnsafeCell<Option<PagePool>> {
-        &self.own
+    pub(crate) fn memory_cell(&self) -> &UnsafeCell<Memory> {
+        &self.own.memory
     }
 
-    /// Replaces the page pool.
+    /// Returns the memory.
     ///
     /// # Safety
     ///
-    /// The caller owns the queue, and its instance is disabled.
-    pub(crate) unsafe fn set_pool(&self, pool: Option<PagePool>) {
+    /// The caller owns the queue while the result is in use, and its instance is disabled.
+    #[expect(clippy::mut_from_ref, reason = "the caller owns the queue")]
+    pub(crate) unsafe fn memory(&self) -> &mut Memory {
         // SAFETY: By the safety requirements, the caller owns the queue, so nothing else refers to
-        // the pool, and the instance of the pool that is dropped is disabled.
-        unsafe { *self.own.get() = pool };
+        // the memory, and the instance of a pool that is replaced is disabled.
+        unsafe { &mut *self.own.memory.get() }
+    }
+
+    /// Records that XDP redirected packets in this poll.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the queue.
+    #[inline]
+    pub(crate) unsafe fn set_redirected(&self) {
+        self.own.redirected.set(true);
+    }
+
+    /// Returns whether XDP redirected packets in this poll. Returns true only once.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the queue.
+    #[inline]
+    pub(crate) unsafe fn take_redirected(&self) -> bool {
+        self.own.redirected.take()
     }
 
     /// Replaces the source.

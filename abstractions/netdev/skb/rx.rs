@@ -3,6 +3,7 @@
 //! Received packets.
 
 use super::{
+    DropReason,
     SkBuff,
     ETH_HLEN,
     MAX_SKB_FRAGS, //
@@ -27,6 +28,9 @@ use kernel::{
     prelude::*, //
 };
 
+/// The largest room that the head of a packet can be given: more than any packet has.
+const MAX_HEAD: u32 = 1 << 16;
+
 /// The checksum and the segmentation of a received packet as the device reports them, in terms of
 /// virtio spec §5.1.6.
 ///
@@ -45,6 +49,45 @@ pub struct RxOffload {
     pub csum_start: u16,
     /// The offset of the checksum from `csum_start`.
     pub csum_offset: u16,
+}
+
+impl RxOffload {
+    /// Returns the C structure, in the CPU's byte order.
+    fn to_raw(self) -> bindings::virtio_net_hdr {
+        bindings::virtio_net_hdr {
+            flags: self.flags,
+            gso_type: self.gso_type,
+            hdr_len: self.hdr_len,
+            gso_size: self.gso_size,
+            csum_start: self.csum_start,
+            csum_offset: self.csum_offset,
+        }
+    }
+}
+
+/// The UDP tunnel of a received packet that is to be segmented, as the device reports it, in terms
+/// of virtio spec §5.1.6. Not trusted either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RxTunnel {
+    /// The offset of the UDP header of the tunnel.
+    pub outer_transport: u16,
+    /// The offset of the IP header of the packet in the tunnel.
+    pub inner_network: u16,
+    /// Whether datagrams of the tunnel may get checksums
+    /// (`VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM`).
+    pub takes_csum: bool,
+}
+
+/// The part of a packet that a hash was calculated from (C: `enum pkt_hash_types`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum HashKind {
+    /// The hash says nothing.
+    None = bindings::pkt_hash_types_PKT_HASH_TYPE_NONE,
+    /// The addresses.
+    L3 = bindings::pkt_hash_types_PKT_HASH_TYPE_L3,
+    /// The addresses and the ports.
+    L4 = bindings::pkt_hash_types_PKT_HASH_TYPE_L4,
 }
 
 /// A packet under construction, with no other reference to it.
@@ -70,8 +113,14 @@ impl Deref for RxSkb {
 
 impl RxSkb {
     /// Allocates an empty packet with room for `size` bytes in its head.
+    ///
+    /// `None` if `size` is above 64 KiB, or if there is no memory.
     #[inline]
     pub fn alloc<T: Operations>(napi: Napi<'_, T>, size: u32) -> Option<Self> {
+        // The kernel adds its headroom to the size, in 32 bits.
+        if size > MAX_HEAD {
+            return None;
+        }
         // SAFETY: Called from the poll function of the instance.
         let skb = unsafe { bindings::napi_alloc_skb(napi.as_raw(), size) };
         // SAFETY: `skb` is a new packet, and this has its only reference.
@@ -79,10 +128,27 @@ impl RxSkb {
         NonNull::new(skb).map(|skb| Self(unsafe { SkBuff::from_raw(skb) }))
     }
 
+    /// Wraps a new packet.
+    ///
+    /// # Safety
+    ///
+    /// There is no other reference to the packet, to its head, and to the packets of its fragment
+    /// list.
+    #[inline]
+    pub(crate) unsafe fn from_new(skb: SkBuff) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(skb)
+    }
+
     /// Returns the packet as a general one.
     #[inline]
     pub fn into_skb(self) -> SkBuff {
         self.0
+    }
+
+    /// Frees a packet that is dropped, as [`SkBuff::drop_with`].
+    pub fn drop_with(self, reason: DropReason) {
+        self.into_skb().drop_with(reason);
     }
 
     /// Copies `len` bytes at `src` to the end of the head.
@@ -100,11 +166,26 @@ impl RxSkb {
         }
     }
 
+    /// Records that the device has also checked the checksum of the packet in the UDP tunnel that
+    /// this packet is.
+    pub fn set_tunnel_checksum_unnecessary(&mut self) {
+        // SAFETY: The packet is valid, and there is no other reference to it (type invariant).
+        unsafe { bindings::skb_set_csum_level(self.as_raw(), 1) };
+    }
+
     /// Records that the device has checked the checksum.
     #[inline]
     pub fn set_checksum_unnecessary(&mut self) {
         // SAFETY: The packet is valid, and there is no other reference to it (type invariant).
         unsafe { bindings::skb_set_checksum_unnecessary(self.as_raw()) };
+    }
+
+    /// Sets the hash of the packet. Of a packet without a hash, the stack calculates one when it
+    /// needs it.
+    #[inline]
+    pub fn set_hash(&mut self, value: u32, kind: HashKind) {
+        // SAFETY: The packet is valid, and there is no other reference to it (type invariant).
+        unsafe { bindings::skb_set_hash(self.as_raw(), value, kind as u32) };
     }
 
     /// Sets checksum and segmentation as the device described them, after a check against the
@@ -117,19 +198,40 @@ impl RxSkb {
         if (self.head_len() as usize) < ETH_HLEN {
             return Err(EINVAL);
         }
-        let hdr = bindings::virtio_net_hdr {
-            flags: offload.flags,
-            gso_type: offload.gso_type,
-            hdr_len: offload.hdr_len,
-            gso_size: offload.gso_size,
-            csum_start: offload.csum_start,
-            csum_offset: offload.csum_offset,
-        };
+        let hdr = offload.to_raw();
         // SAFETY: Nothing else refers to the packet (type invariant), and it has an Ethernet
         // header. `hdr` is in the CPU's byte order.
         to_result(unsafe {
             bindings::skb_set_rx_dev(self.as_raw(), dev.as_raw());
             bindings::virtio_net_hdr_to_skb(self.as_raw(), &hdr, cfg!(target_endian = "little"))
+        })
+    }
+
+    /// As [`RxSkb::set_offload`], for a packet in a UDP tunnel, which the device has described too.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the description does not fit the packet.
+    pub fn set_tunnel_offload<T: Operations>(
+        &mut self,
+        dev: &Device<T>,
+        offload: &RxOffload,
+        tunnel: &RxTunnel,
+    ) -> Result {
+        if (self.head_len() as usize) < ETH_HLEN {
+            return Err(EINVAL);
+        }
+        // SAFETY: Nothing else refers to the packet (type invariant), and it has an Ethernet
+        // header. The fields are in the CPU's byte order.
+        to_result(unsafe {
+            bindings::skb_set_rx_dev(self.as_raw(), dev.as_raw());
+            bindings::rust_tunnel_hdr_to_skb(
+                self.as_raw(),
+                &offload.to_raw(),
+                tunnel.outer_transport,
+                tunnel.inner_network,
+                tunnel.takes_csum,
+            )
         })
     }
 
@@ -203,21 +305,28 @@ impl RxSkb {
 pub struct EthSkb(RxSkb);
 
 impl EthSkb {
-    /// Wraps a packet with an Ethernet header. Drops a packet without one.
+    /// Wraps a packet with an Ethernet header.
+    ///
+    /// # Errors
+    ///
+    /// Returns a packet without an Ethernet header in its head.
     #[inline]
-    pub fn new(skb: RxSkb) -> Option<Self> {
+    pub fn new(skb: RxSkb) -> Result<Self, RxSkb> {
+        if (skb.head_len() as usize) < ETH_HLEN {
+            return Err(skb);
+        }
         // INVARIANT: The length of the head was compared.
-        (skb.head_len() as usize >= ETH_HLEN).then_some(Self(skb))
+        Ok(Self(skb))
     }
 
     /// Allocates a packet, and copies to it the bytes of a buffer after the first `skip` bytes.
     ///
     /// `None` if these are more than `ROOM` bytes or less than an Ethernet header, if the buffer
     /// has fewer than `skip` bytes, or if there is no memory.
-    #[inline]
+    #[inline(always)]
     pub fn copy<const ROOM: u32, T: Operations>(
         napi: Napi<'_, T>,
-        data: RxData,
+        data: &RxData,
         skip: u32,
     ) -> Option<Self> {
         let len = data.len().checked_sub(skip)?;
@@ -234,6 +343,12 @@ impl EthSkb {
         }
         // INVARIANT: The head got `len` bytes, at least `ETH_HLEN`.
         Some(Self(skb))
+    }
+
+    /// Sets the hash of the packet, as [`RxSkb::set_hash`].
+    #[inline]
+    pub fn set_hash(&mut self, value: u32, kind: HashKind) {
+        self.0.set_hash(value, kind);
     }
 
     /// Returns the packet.

@@ -37,6 +37,19 @@ pub struct Gso {
     pub size: u16,
 }
 
+/// The UDP tunnel that the packets to segment are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpTunnel {
+    /// The tunnel is one over IPv6, and otherwise over IPv4.
+    pub over_v6: bool,
+    /// Each datagram of the tunnel gets a checksum, besides that of the packet in it.
+    pub csum: bool,
+    /// The offset of the UDP header of the tunnel.
+    pub outer_transport: u16,
+    /// The offset of the IP header of the packet in the tunnel.
+    pub inner_network: u16,
+}
+
 /// Bytes of the control buffer of a packet.
 pub const CONTROL_BUFFER: usize = bindings::SKB_CONTROL_BUFFER;
 
@@ -49,6 +62,26 @@ pub struct Fragment {
     pub offset: u32,
     /// Bytes of the fragment.
     pub len: u32,
+}
+
+impl Fragment {
+    /// Reads entry `i` of a list.
+    ///
+    /// # Safety
+    ///
+    /// The list has this entry, and belongs to a packet that the caller owns.
+    #[inline]
+    pub(crate) unsafe fn read(list: *const bindings::skb_frag_t, i: usize) -> Self {
+        // SAFETY: By the safety requirements, the entry is valid.
+        unsafe {
+            let frag = list.add(i);
+            Self {
+                page: bindings::skb_frag_page(frag),
+                offset: (*frag).offset,
+                len: (*frag).len,
+            }
+        }
+    }
 }
 
 /// The name that bindgen has for the structure of `headers` in `struct sk_buff`.
@@ -87,6 +120,26 @@ impl SkBuff {
         })
     }
 
+    /// Returns the UDP tunnel that the packet is in, if the device has to segment the packet with
+    /// the headers of the tunnel.
+    #[inline]
+    pub fn udp_tunnel(&self) -> Option<UdpTunnel> {
+        // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
+        let kind = unsafe { (*self.shared_info()).gso_type as i32 };
+        if kind & (bindings::SKB_GSO_UDP_TUNNEL | bindings::SKB_GSO_UDP_TUNNEL_CSUM) == 0 {
+            return None;
+        }
+        let headers = self.headers();
+        // The offsets of the headers count from the beginning of the head, in 16 bits.
+        let headroom = self.headroom() as u16;
+        Some(UdpTunnel {
+            over_v6: headers.protocol == (bindings::ETH_P_IPV6 as u16).to_be(),
+            csum: kind & bindings::SKB_GSO_UDP_TUNNEL_CSUM != 0,
+            outer_transport: headers.transport_header.wrapping_sub(headroom),
+            inner_network: headers.inner_network_header.wrapping_sub(headroom),
+        })
+    }
+
     /// Returns the offset of the first byte that the checksum covers, and the offset of the
     /// checksum from there. `None` if the checksum need not be filled in.
     #[inline]
@@ -106,6 +159,38 @@ impl SkBuff {
         // of the head.
         let start = csum.csum_start.wrapping_sub(headroom as u16);
         Some((start, csum.csum_offset))
+    }
+
+    /// Returns the length of the headers that each segment of the packet gets: all up to the end of
+    /// the header of TCP or UDP. In a UDP tunnel, that is the header of the packet in it.
+    ///
+    /// `None` if that header is not known, or does not begin in the head.
+    pub fn segment_header_len(&self, kind: GsoKind) -> Option<u32> {
+        /// The offset of the length of a TCP header, in the upper half of a byte, in words.
+        const TCP_LEN: usize = 12;
+        const UDP_HEADER: usize = 8;
+        // Unless the header is known, the offset is too large.
+        let header = if self.udp_tunnel().is_some() {
+            self.headers().inner_transport_header
+        } else {
+            self.headers().transport_header
+        };
+        let start = usize::from(header).checked_sub(self.headroom())?;
+        let len = match kind {
+            GsoKind::UdpL4 => UDP_HEADER,
+            GsoKind::TcpV4 | GsoKind::TcpV6 => {
+                let at = start + TCP_LEN;
+                if at >= self.head_len() as usize {
+                    return None;
+                }
+                // SAFETY: The byte is in the head, as compared above. The head is valid, as this
+                // owns a reference to the packet (type invariant).
+                let byte = unsafe { self.data().add(at).read() };
+                usize::from(byte >> 4) * 4
+            }
+        };
+        // CAST: The start is at most 65535.
+        Some((start + len) as u32)
     }
 
     /// Whether the packet contains another packet (a tunnel).
@@ -183,16 +268,7 @@ impl SkBuff {
         (0..self.fragment_count()).map(move |i| {
             // SAFETY: The packet and its `skb_shared_info` are valid (type invariant of `SkBuff`),
             // and the latter has `fragment_count()` fragments.
-            unsafe {
-                let frag = (&raw const (*info).frags)
-                    .cast::<bindings::skb_frag_t>()
-                    .add(i);
-                Fragment {
-                    page: bindings::skb_frag_page(frag),
-                    offset: (*frag).offset,
-                    len: (*frag).len,
-                }
-            }
+            unsafe { Fragment::read((&raw const (*info).frags).cast(), i) }
         })
     }
 

@@ -14,7 +14,10 @@ use crate::{
     NewDevice,
     Rtnl, //
 };
-use core::ptr::null_mut;
+use core::ptr::{
+    null_mut,
+    NonNull, //
+};
 use kernel::{
     device::{
         Bound,
@@ -27,6 +30,7 @@ use kernel::{
     sync::{
         atomic::{
             Atomic,
+            Full,
             Relaxed, //
         },
         Arc, //
@@ -38,14 +42,16 @@ use kernel::{
     ModuleMetadata, //
 };
 
+// SAFETY: The kernel treats null as code that is built in.
+const BUILT_IN: ThisModule = unsafe { ThisModule::from_ptr(null_mut()) };
+
 /// A placeholder for the module of the toy, which has none.
 pub(super) struct NoModule;
 
 impl ModuleMetadata for NoModule {
     const NAME: &'static CStr = c"rust_net_wrappers";
 
-    // SAFETY: The kernel treats null as code that is built in.
-    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(null_mut()) };
+    const THIS_MODULE: ThisModule = BUILT_IN;
 }
 
 /// Waits until a condition holds, for up to five seconds. Returns whether it holds.
@@ -57,6 +63,45 @@ pub(super) fn until(condition: impl Fn() -> bool) -> bool {
         fsleep(Delta::from_millis(1));
     }
     condition()
+}
+
+/// A place for a value on its way to another context.
+///
+/// # Invariants
+///
+/// The pointer is null, or came from [`KBox::into_raw`] and is owned by this.
+pub(super) struct Handover<T: Send>(Atomic<*mut T>);
+
+impl<T: Send> Handover<T> {
+    pub(super) const fn new() -> Self {
+        // INVARIANT: There is no value.
+        Self(Atomic::new(null_mut()))
+    }
+
+    /// Replaces the value.
+    pub(super) fn put(&self, value: KBox<T>) {
+        // INVARIANT: The value is owned by this now.
+        Self::own(self.0.xchg(KBox::into_raw(value), Full));
+    }
+
+    /// Takes the value out, if there is one.
+    pub(super) fn take(&self) -> Option<KBox<T>> {
+        // INVARIANT: There is no value any longer.
+        Self::own(self.0.xchg(null_mut(), Full))
+    }
+
+    /// Takes over a value that was in the place.
+    fn own(value: *mut T) -> Option<KBox<T>> {
+        // SAFETY: By the type invariants, a pointer that is not null came from a `KBox`. It was
+        // taken out of the place, so nothing else has it.
+        NonNull::new(value).map(|value| unsafe { KBox::from_raw(value.as_ptr()) })
+    }
+}
+
+impl<T: Send> Drop for Handover<T> {
+    fn drop(&mut self) {
+        self.take();
+    }
 }
 
 /// A network device, and its parent.
@@ -89,9 +134,15 @@ impl Fixture {
         let device: &faux::Device<Bound> = parent.as_ref();
         // SAFETY: The data of the toy borrows nothing.
         let new = unsafe {
-            NewDevice::new((), device.as_ref(), Ok(Toy::new()), pairs, weight, |_| {
-                Ok((Arc::new((), GFP_KERNEL)?, (), ()))
-            })
+            NewDevice::new(
+                (),
+                device.as_ref(),
+                Ok(Toy::new()),
+                true,
+                pairs,
+                weight,
+                |_| Ok((Arc::new((), GFP_KERNEL)?, (), ())),
+            )
         }?;
         Ok(Unfinished { new, parent })
     }
@@ -113,6 +164,13 @@ impl Fixture {
             bindings::dev_close(self.net.as_raw());
         }
         Ok(())
+    }
+
+    /// Whether there is a master above the interface.
+    pub(super) fn has_master(&self) -> bool {
+        let _rtnl = Rtnl::lock();
+        // SAFETY: The device is valid, and the RTNL is held.
+        !unsafe { bindings::netdev_master_upper_dev_get(self.net.as_raw()) }.is_null()
     }
 
     /// Whether the second transmit queue is stopped.

@@ -4,9 +4,16 @@
 
 #![deny(unsafe_code)]
 
-use super::fixture::NoModule;
+use super::fixture::{
+    Handover,
+    NoModule, //
+};
 use crate::{
     ethtool::{
+        rss::{
+            Flow,
+            HashFields, //
+        },
         Channels,
         CoalesceParams,
         Coalescing,
@@ -23,6 +30,7 @@ use crate::{
     EthtoolOps,
     Gfp,
     MacAddr,
+    Moderation,
     Napi,
     NetdevTx,
     Operations,
@@ -37,7 +45,9 @@ use crate::{
     SkBuff,
     Source,
     TxPoll,
-    TxQueue, //
+    TxQueue,
+    XdpBuff,
+    XdpFrames, //
 };
 use kernel::{
     alloc::KVec,
@@ -60,12 +70,28 @@ pub(super) struct Toy {
     pub(super) budget: Atomic<i32>,
     /// The number of values that the core asked for.
     pub(super) values: Atomic<i32>,
+    /// The numbers of entries and of bytes of the last request for RSS; -1 for none.
+    pub(super) rss: [Atomic<i32>; 2],
     /// Whether receive polls put a packet together twice.
     pub(super) puts_together: Atomic<bool>,
     /// Whether putting the packet together succeeded the first time.
     pub(super) put_together: Atomic<bool>,
     /// Whether it failed the second time.
     pub(super) refused: Atomic<bool>,
+    /// Whether receive polls measure traffic: a packet for each of them.
+    pub(super) measures: Atomic<bool>,
+    /// The number of times that limits were adapted, and the last limits: microseconds, packets.
+    pub(super) adapted: [Atomic<i32>; 3],
+    /// The number of frames that each call to transmit frames accepts.
+    pub(super) accepts: Atomic<i32>,
+    /// Whether calls to transmit frames fail at last.
+    pub(super) fails: Atomic<bool>,
+    /// Two buffers of another queue for the next receive poll, which makes packets for programs of
+    /// them and of its own buffers.
+    pub(super) foreign: Handover<[RxData; 2]>,
+    /// The results: of a packet of an own buffer, of a fragment of an own buffer, and of the same
+    /// with the buffers of the other queue. Positive if the buffer was accepted.
+    pub(super) joined: [Atomic<i32>; 4],
 }
 
 impl Toy {
@@ -76,10 +102,47 @@ impl Toy {
             greedy: Atomic::new(0),
             budget: Atomic::new(0),
             values: Atomic::new(0),
+            rss: [Atomic::new(-1), Atomic::new(-1)],
             puts_together: Atomic::new(false),
             put_together: Atomic::new(false),
             refused: Atomic::new(false),
+            measures: Atomic::new(false),
+            adapted: [const { Atomic::new(0) }; 3],
+            accepts: Atomic::new(0),
+            fails: Atomic::new(false),
+            foreign: Handover::new(),
+            joined: [const { Atomic::new(0) }; 4],
         }
+    }
+
+    /// Records the lengths of a request for RSS.
+    fn saw_rss(&self, table: Option<&[u32]>, key: Option<&[u8]>) {
+        let [entries, bytes] = &self.rss;
+        entries.store(table.map_or(-1, |table| table.len() as i32), Relaxed);
+        bytes.store(key.map_or(-1, |key| key.len() as i32), Relaxed);
+    }
+
+    /// Makes packets for programs of buffers of the queue, and of buffers of another queue.
+    fn join(
+        &self,
+        napi: Napi<'_, Toy>,
+        mut pool: PoolSlot<'_, Toy>,
+        foreign: [RxData; 2],
+    ) -> Result {
+        let mut pool = pool.get().ok_or(EINVAL)?;
+        let mut frags = pool.frags(RxKind::XDP, Gfp::Atomic);
+        let mut own = || frags.alloc().map(|frag| RxData::from_parts(frag, 100));
+        let [first, second] = foreign;
+        let [buff, fragment, foreign_buff, foreign_fragment] = &self.joined;
+        let store = |to: &Atomic<i32>, ok| to.store(if ok { 1 } else { -1 }, Relaxed);
+
+        let packet = XdpBuff::new(napi, own().ok_or(ENOMEM)?, 0);
+        store(buff, packet.is_some());
+        let mut packet = packet.ok_or(EINVAL)?;
+        store(fragment, packet.append(own().ok_or(ENOMEM)?, 0).is_ok());
+        store(foreign_fragment, packet.append(first, 0).is_ok());
+        store(foreign_buff, XdpBuff::new(napi, second, 0).is_some());
+        Ok(())
     }
 
     /// Puts together a packet whose fragments do not fit its head, and then adds one more fragment.
@@ -91,6 +154,10 @@ impl Toy {
         for _ in 0..crate::skb::MAX_SKB_FRAGS + 4 {
             let frag = frags.alloc().ok_or(ENOMEM)?;
             buffers.push(RxData::from_parts(frag, 100), GFP_ATOMIC)?;
+        }
+        // The kernel adds its headroom to the room, in 32 bits.
+        if RxSkb::alloc(napi, u32::MAX - 63).is_some() {
+            return Err(EINVAL);
         }
         let mut packet = RxPacket::new(RxSkb::alloc(napi, 128).ok_or(ENOMEM)?);
         while buffers.len() > 1 {
@@ -139,12 +206,23 @@ impl Operations for Toy {
         let budget = poll.budget().get();
         let ((), pool, napi) = poll.parts();
         let toy = napi.dev().data();
+        if let Some(foreign) = toy.foreign.take() {
+            // On an error, not all results are stored, and the test fails.
+            let _ = toy.join(napi, pool, KBox::into_inner(foreign));
+            return poll.complete(0);
+        }
         if toy.puts_together.load(Relaxed) {
             // On an error, the result is not stored, and the test fails.
             let _ = toy.put_together(napi, pool);
         }
         toy.budget.store(budget, Relaxed);
+        let measures = toy.measures.load(Relaxed);
         let greedy = toy.rx_polls.fetch_add(1, Relaxed) < toy.greedy.load(Relaxed);
+        if measures {
+            let ((), _, napi) = poll.parts();
+            let packets = napi.dev().data().rx_polls.load(Relaxed) as u64;
+            poll.measure(packets, 100 * packets);
+        }
         poll.complete(if greedy { budget } else { 0 })
     }
 
@@ -153,6 +231,23 @@ impl Operations for Toy {
         let ((), stack) = guard.parts();
         stack.dev().data().tx_polls.fetch_add(1, Relaxed);
         poll.complete(guard)
+    }
+
+    fn xdp_xmit(dev: &Device<Self>, frames: XdpFrames<'_>) -> Result {
+        let toy = dev.data();
+        let mut left = toy.accepts.load(Relaxed);
+        frames.send(|frame| {
+            if left == 0 {
+                return Err(frame);
+            }
+            left -= 1;
+            drop(frame);
+            Ok(())
+        });
+        if toy.fails.load(Relaxed) {
+            return Err(EIO);
+        }
+        Ok(())
     }
 
     fn stats(_dev: &Device<Self>, _stats: &mut LinkStats) {}
@@ -166,6 +261,15 @@ impl Operations for Toy {
     fn work(_dev: &Device<Self>) {}
 
     fn rtnl_work(_dev: &Device<Self>, _rtnl: &mut Rtnl) {}
+
+    fn adapt(dev: &Device<Self>, queue: usize, best: Moderation) {
+        let [count, usecs, packets] = &dev.data().adapted;
+        usecs.store(best.usecs.into(), Relaxed);
+        packets.store(best.packets.into(), Relaxed);
+        if queue == 0 {
+            count.fetch_add(1, Relaxed);
+        }
+    }
 
     fn rx_queue_stats(_dev: &Device<Self>, _queue: usize, _stats: &mut RxQueueStats) {}
 
@@ -188,6 +292,10 @@ impl EthtoolOps for ToyEthtool {
 
     fn ring_sizes(_dev: &Device<Toy>, _rtnl: &mut Rtnl) -> RingSizes {
         RingSizes::default()
+    }
+
+    fn set_ring_sizes(_dev: &Device<Toy>, _rx: u32, _tx: u32, _rtnl: &mut Rtnl) -> Result {
+        Err(EOPNOTSUPP)
     }
 
     fn stats_names(_dev: &Device<Toy>, names: &mut Strings<'_>, _rtnl: &mut Rtnl) {
@@ -234,5 +342,42 @@ impl EthtoolOps for ToyEthtool {
         _rtnl: &mut Rtnl,
     ) -> Result {
         Err(EOPNOTSUPP)
+    }
+
+    fn rxfh(dev: &Device<Toy>, table: &mut [u32], key: &mut [u8], _rtnl: &mut Rtnl) {
+        dev.data().saw_rss(Some(table), Some(key));
+        table.fill(3);
+        key.fill(9);
+    }
+
+    fn set_rxfh(
+        dev: &Device<Toy>,
+        table: Option<&[u32]>,
+        key: Option<&[u8]>,
+        _rtnl: &mut Rtnl,
+    ) -> Result {
+        dev.data().saw_rss(table, key);
+        Ok(())
+    }
+
+    fn rxfh_fields(_dev: &Device<Toy>, flow: Flow, _rtnl: &mut Rtnl) -> HashFields {
+        if flow == Flow::UdpV4 {
+            HashFields::ADDRESSES
+        } else {
+            HashFields::NONE
+        }
+    }
+
+    fn set_rxfh_fields(
+        _dev: &Device<Toy>,
+        flow: Flow,
+        fields: HashFields,
+        _rtnl: &mut Rtnl,
+    ) -> Result {
+        if flow == Flow::UdpV4 && fields == HashFields::ADDRESSES {
+            Ok(())
+        } else {
+            Err(EBUSY)
+        }
     }
 }
