@@ -14,24 +14,32 @@
 //! | [`features`] | feature bits and their dependencies |
 //! | [`config`] | fields of the configuration space |
 //! | [`negotiated`] | the negotiated features, in the form that the data path needs |
-//! | [`queues`] | the virtqueues: finding them, using more or fewer pairs |
+//! | [`queues`], [`queue_index`] | the virtqueues: finding them, using more or fewer pairs |
 //! | [`nic`] | the interface: the state that its queues share |
 //! | [`ops`] | the operations that the stack calls |
 //! | [`open`] | bringing the interface up and down |
+//! | [`pause`] | pausing single queues |
+//! | [`resize`], [`ring_size`] | sizes of the rings |
 //! | [`tx`] | transmit path |
 //! | [`rx`] | receive path; one file per kind of buffer in `rx/` |
+//! | [`xdp`] | attaching and detaching an XDP program |
+//! | [`xsk`] | AF_XDP sockets that use a pair of queues |
 //! | [`header`] | the virtio header before every packet |
 //! | [`ewma`] | average packet length, which sizes receive buffers |
 //! | [`ctrl`] | the control queue |
+//! | [`mod@coalesce`] | limits after which queues notify the driver |
 //! | [`filter`] | receive modes, addresses, VLANs |
+//! | [`rss`] | receive-side scaling and hash reports |
 //! | [`link`] | link state, announcements |
 //! | [`timeout`] | transmit queues that the watchdog found stuck |
 //! | [`health`] | the failure of a device, and its restarts |
 //! | [`recovery_work`] | the work that follows a failure |
+//! | [`queue_restart`] | restart of a single queue |
 //! | [`restart`] | restart of a device, or the end of its use |
 //! | [`power`] | sleep, wake-up and reset of the transport |
 //! | [`settings`] | settings that are sent again after a reset, or later |
 //! | [`stats`] | statistics |
+//! | [`device_stats`] | statistics that the device counts |
 //! | [`mod@ethtool`] | operations for `ethtool` |
 //! | [`sysfs`] | attributes of receive queues |
 //! | [`source`] | virtqueues as event sources of NAPI |
@@ -48,8 +56,10 @@
 /// The files of the folder `net/`. The rest of the crate imports them by name.
 #[path = "net"]
 mod net {
+    pub(crate) mod coalesce;
     pub(crate) mod config;
     pub(crate) mod ctrl;
+    pub(crate) mod device_stats;
     pub(crate) mod driver;
     pub(crate) mod driver_data;
     pub(crate) mod ethtool;
@@ -63,10 +73,16 @@ mod net {
     pub(crate) mod nic;
     pub(crate) mod open;
     pub(crate) mod ops;
+    pub(crate) mod pause;
     pub(crate) mod power;
+    pub(crate) mod queue_index;
+    pub(crate) mod queue_restart;
     pub(crate) mod queues;
     pub(crate) mod recovery_work;
+    pub(crate) mod resize;
     pub(crate) mod restart;
+    pub(crate) mod ring_size;
+    pub(crate) mod rss;
     pub(crate) mod rx;
     pub(crate) mod settings;
     pub(crate) mod source;
@@ -74,6 +90,8 @@ mod net {
     pub(crate) mod sysfs;
     pub(crate) mod timeout;
     pub(crate) mod tx;
+    pub(crate) mod xdp;
+    pub(crate) mod xsk;
 }
 
 use net::*;
@@ -129,6 +147,15 @@ virtio::module_param! {
     name: "gso",
     perm: 0o444,
     description: "Leave segmentation to the device",
+}
+
+virtio::module_param! {
+    /// Whether a transmit queue that does not move is reset alone.
+    pub(crate) static RESET_QUEUES: bool = false;
+    module: "rust_virtio_net",
+    name: "reset_queues",
+    perm: 0o644,
+    description: "Reset a transmit queue that does not move alone, if the device can do that",
 }
 
 /// The module.

@@ -6,10 +6,17 @@
 //! waits for the answer. If there is no answer within [`queue::TIMEOUT`], the command stays in the
 //! queue, and later commands fail at once. If the answer comes later, the queue works again.
 //!
-//! The commands of a [batch](Control::batch) also have a common time limit.
+//! The commands of a [batch](Control::batch) also have a common time limit, and so have those that
+//! the core asks for while it holds the RTNL, outside of a batch: an RTNL section may have a
+//! command for each of 4096 VLANs. The driver does not see where a section ends. So if half of the
+//! time is over, a command schedules a work item that takes the RTNL, and that
+//! [ends the section](Control::end_section).
 
+mod coalesce;
 pub(crate) mod error;
+mod hash;
 pub(crate) mod queue;
+mod stats;
 
 pub(crate) use self::{
     error::{
@@ -26,7 +33,6 @@ pub(crate) use self::{
 use self::queue::{
     wait_for_answer,
     Control,
-    State,
     TimeLeft, //
 };
 use crate::{health::Failure, nic::Nic};
@@ -39,7 +45,10 @@ use netdev::{
     Device,
     MacAddr, //
 };
-use virtio::Virtqueue;
+use virtio::{
+    Used,
+    Virtqueue, //
+};
 
 /// `VIRTIO_NET_OK` (virtio spec §5.1.6.5).
 const ACK_OK: u8 = 0;
@@ -61,6 +70,11 @@ const VLAN_DEL: Code = Code(2, 1);
 const ANNOUNCE_ACK: Code = Code(3, 0);
 const MQ_VQ_PAIRS_SET: Code = Code(4, 0);
 const GUEST_OFFLOADS_SET: Code = Code(5, 0);
+const NOTF_COAL_TX_SET: Code = Code(6, 0);
+const NOTF_COAL_RX_SET: Code = Code(6, 1);
+const NOTF_COAL_VQ_SET: Code = Code(6, 2);
+const STATS_QUERY: Code = Code(8, 0);
+const STATS_GET: Code = Code(8, 1);
 
 impl Control {
     /// Sends a command, and waits for the answer. `fill` appends the data. Process context, sleeps.
@@ -68,8 +82,8 @@ impl Control {
     /// # Errors
     ///
     /// - `ENODEV`: the device has no control queue now.
-    /// - `EAGAIN`: the command was not sent, because the time of the [batch](Control::batch) is
-    ///   used up.
+    /// - `EAGAIN`: the command was not sent, because the time of the [batch](Control::batch) or of
+    ///   the RTNL section is used up.
     /// - `EIO`: the queue is broken, or the device still owes the answer to an earlier command.
     /// - `ETIMEDOUT`: the device did not answer.
     /// - `EINVAL`: the device refused.
@@ -93,18 +107,57 @@ impl Control {
         data: KVec<u8>,
         second: KVec<u8>,
     ) -> Result {
+        self.exchange(dev, code, (data, second), 0).map(drop)
+    }
+
+    /// Sends a command with a result of at most `room` bytes, and waits for the answer. Errors are
+    /// those of [`Control::send`].
+    fn exchange(
+        &self,
+        dev: &Device<Nic<'_>>,
+        code: Code,
+        (data, second): (KVec<u8>, KVec<u8>),
+        room: usize,
+    ) -> Result<Used<Command>> {
         let head = KBox::new([code.0, code.1], GFP_KERNEL)?;
-        let command = Command::new((head, data, second), NO_ACK)?;
-        let mut state = self.state.lock();
-        let State {
-            queue,
-            unanswered,
-            batch,
-        } = &mut *state;
-        let queue = queue.as_mut().ok_or(ENODEV)?;
-        if batch.as_ref().is_some_and(TimeLeft::is_over) {
+        let command = Command::with_tail((head, data, second), NO_ACK, room)?;
+        let mut state = self.lock_state();
+        let is_batch = state.is_batch();
+        let (queue, unanswered, time_left) = state.parts();
+        let queue = queue.ok_or(ENODEV)?;
+        if time_left.is_over() {
+            if !is_batch {
+                // Again, as the work item does nothing before the interface is registered.
+                dev.schedule_later(0);
+            }
             return Err(EAGAIN);
         }
+        let result = Self::exchange_now(dev, code, command, queue, unanswered, time_left);
+        if is_batch {
+            if matches!(&result, Err(e) if *e == ETIMEDOUT) {
+                time_left.use_up();
+            }
+        } else if time_left.is_half_over() {
+            dev.schedule_later(0);
+            if time_left.is_over() {
+                dev.dev_warn(fmt!(
+                    "control commands have taken too long in all, the others fail for now\n"
+                ));
+            }
+        }
+        result
+    }
+
+    /// As [`Control::exchange`], with the parts of the state. Takes the time that the device needs
+    /// off `time_left`.
+    fn exchange_now(
+        dev: &Device<Nic<'_>>,
+        code: Code,
+        command: Command,
+        queue: &mut Virtqueue<Command>,
+        unanswered: &mut bool,
+        time_left: &mut TimeLeft,
+    ) -> Result<Used<Command>> {
         if *unanswered {
             Self::take_late_answer(dev, queue, unanswered)?;
         }
@@ -116,14 +169,11 @@ impl Control {
         }
         // If the kick breaks the queue, `wait_for_answer` returns the error.
         queue.kick();
-        match wait_for_answer(queue, batch.as_mut()) {
-            Ok(command) if command.reply() == ACK_OK => Ok(()),
+        match wait_for_answer(queue, time_left) {
+            Ok(used) if used.buffer().reply() == ACK_OK => Ok(used),
             Ok(_) => Err(EINVAL),
             Err(e) => {
                 *unanswered = true;
-                if let Some(batch) = batch {
-                    batch.use_up();
-                }
                 Self::report(dev, e != ETIMEDOUT);
                 if e == ETIMEDOUT {
                     dev_err!(
@@ -165,10 +215,8 @@ impl Control {
     /// Whether the device still owes the answer to a command that timed out. Takes the answer if it
     /// has come. Process context, sleeps.
     pub(crate) fn has_unanswered_command(&self, dev: &Device<Nic<'_>>) -> bool {
-        let mut state = self.state.lock();
-        let State {
-            queue, unanswered, ..
-        } = &mut *state;
+        let mut state = self.lock_state();
+        let (queue, unanswered, _) = state.parts();
         match queue {
             Some(queue) if *unanswered => Self::take_late_answer(dev, queue, unanswered).is_err(),
             _ => false,

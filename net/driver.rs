@@ -3,7 +3,9 @@
 //! Binding and unbinding a device.
 
 use crate::{
+    coalesce::limits::Coalesce,
     config,
+    device_stats,
     driver_data::DriverData,
     features,
     filter,
@@ -19,13 +21,16 @@ use crate::{
         Pair, //
     },
     power,
+    queue_index::pair_of,
     queues,
+    rss::limits::Limits,
     rx::RxState,
     settings,
     source::QueueSource,
     stats,
     sysfs::MergeableBufferSize,
     tx::TxState,
+    xdp,
     CSUM,
     GSO,
     NAPI_TX,
@@ -84,8 +89,10 @@ impl Driver for NetDriver {
             dev_err!(dev.as_ref(), "validate failure: config access disabled\n");
             return Err(EINVAL);
         }
-        let mtu = dev.config().read_if(features::MTU, config::MTU)?;
-        features::validate(features, mtu).map_err(|missing| {
+        let config = dev.config();
+        let mtu = config.read_if(features::MTU, config::MTU)?;
+        let table = config.read_if(features::RSS, config::RSS_TABLE_LEN)?;
+        features::validate(features, mtu, table).map_err(|missing| {
             dev_err!(
                 dev.as_ref(),
                 "device advertises feature {} but not {}\n",
@@ -93,7 +100,8 @@ impl Driver for NetDriver {
                 missing.needs
             );
             EINVAL
-        })
+        })?;
+        validate_standby(dev, features)
     }
 
     fn probe<'bound>(
@@ -108,11 +116,11 @@ impl Driver for NetDriver {
     fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&DriverData<'bound>>) -> Result {
         let net = &data.get_ref().net;
         let mut rtnl = Rtnl::lock();
-        // The interface cannot be brought up before the device is ready.
-        net.register(&mut rtnl)?;
         // Configuration changes are held back until the interface is brought up.
         dev.config_disable();
+        // Before the registration: a failover master that is up brings the interface up there.
         dev.ready();
+        net.register(&mut rtnl)?;
         let ret = configure(net, &mut rtnl).and_then(|()| net.watch_cpus(&mut rtnl));
         drop(rtnl);
         ret.inspect_err(|_| net.unregister())
@@ -155,7 +163,7 @@ impl Driver for NetDriver {
     #[inline(always)]
     fn vq_callback(_dev: &Device<Bound>, data: Pin<&DriverData<'_>>, queue: &QueueHandle) {
         let net = &data.get_ref().net;
-        let (index, transmits) = queues::pair_of(queue.index());
+        let (index, transmits) = pair_of(queue.index());
         if !transmits {
             net.rx_schedule(index, &QueueSource(queue));
             return;
@@ -170,23 +178,48 @@ impl Driver for NetDriver {
     }
 }
 
+/// Clears `VIRTIO_NET_F_STANDBY` if there can be no failover: the primary interface is found by the
+/// address that the device reports.
+fn validate_standby(dev: &Device<Core<'_>>, features: &mut FeatureSet) -> Result {
+    if !features.has(features::STANDBY) {
+        return Ok(());
+    }
+    match read_address(dev)? {
+        None => dev_warn!(
+            dev.as_ref(),
+            "device advertises feature VIRTIO_NET_F_STANDBY but not VIRTIO_NET_F_MAC, \
+             disabling standby\n"
+        ),
+        Some(addr) if !addr.is_valid() => dev_warn!(
+            dev.as_ref(),
+            "device has an invalid MAC address, disabling standby\n"
+        ),
+        Some(_) if NetDevice::<Nic<'_>>::HAS_FAILOVER => return Ok(()),
+        Some(_) => {}
+    }
+    *features = features.without(features::STANDBY);
+    Ok(())
+}
+
 /// Wakes a stopped transmit queue that has no NAPI, in its callback.
 #[inline(never)]
 fn wake_without_napi(net: &netdev::Device<Nic<'_>>, index: usize) {
     match net.data().pairs.get(index) {
-        Some(pair) if !pair.tx_napi.read_once() => {
+        // A paused queue looks for used packets when it is resumed.
+        Some(pair) if !pair.tx_napi.read_once() && !pair.tx_paused.read_once() => {
             // The queue was most likely stopped for want of free descriptors.
-            net.wake_stopped_queue(index, &pair.counters.tx.wake);
+            net.wake_stopped_queue(index, &pair.tx.counters.wake);
         }
         _ => {}
     }
 }
 
-/// Sends the device the settings that it needs after `DRIVER_OK`: the number of pairs and the
-/// address. Then reads the state of the link.
+/// Sends the device the settings that it needs after `DRIVER_OK`: the number of pairs, the
+/// configuration of RSS, and the address. Then asks for the types of its statistics, and reads the
+/// state of the link.
 fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = net.data();
-    settings::init_pairs(net, rtnl);
+    settings::init(net, rtnl);
     let addr = net.mac_address(rtnl);
     if read_address(nic.vdev)? != Some(addr) {
         // The address is a random one that the driver has chosen.
@@ -196,6 +229,7 @@ fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
             result?;
         }
     }
+    device_stats::init(net, rtnl)?;
     link::init(net);
     Ok(())
 }
@@ -215,11 +249,13 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
         );
         return Err(EINVAL);
     }
-    let negotiated = Negotiated::new(
-        features,
-        mtu,
-        config.read_if(features::MQ, config::MAX_PAIRS)?,
-    );
+    let max_pairs = if features::has_pairs(&features) {
+        Some(config.read(config::MAX_PAIRS)?)
+    } else {
+        None
+    };
+    let negotiated = Negotiated::new(features, mtu, max_pairs);
+    let rss_limits = Limits::read(vdev, &features)?;
 
     let layout =
         HeaderLayout::new(negotiated.header.len as u32, negotiated.any_layout).ok_or(EINVAL)?;
@@ -232,9 +268,12 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
     shared.extend_from_slice(&pairs, GFP_KERNEL)?;
     let current = negotiated.max_pairs.min(num_online_cpus()).max(1);
     let health = Health::new(WeakDevice::new(vdev)?);
+    let coalesce = Coalesce::new(negotiated.max_pairs, tx_napi)?;
     let mut net = new_interface(
         scope,
-        Nic::new(vdev, negotiated, health, pairs, current),
+        Nic::new(
+            vdev, negotiated, rss_limits, health, pairs, current, coalesce,
+        ),
         negotiated.max_pairs,
         NAPI_WEIGHT.get(),
         |i| {
@@ -245,12 +284,26 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
 
     set_offloads(&mut net, &negotiated);
     net.set_stats(stats::SUMS, stats::OF_PAIR);
+    if negotiated.has(features::CTRL_VQ) && negotiated.has(features::VQ_NOTF_COAL) {
+        match net.prepare_adaptive_rx() {
+            // Without the library for it, coalescing is not adapted.
+            Err(e) if e != EOPNOTSUPP => return Err(e),
+            _ => {}
+        }
+    }
+    net.set_rss_sizes(rss_limits.table, rss_limits.key);
     let mtu = mtu.map(u32::from);
     net.set_mtu(
         mtu.unwrap_or(DEFAULT_MTU),
         features::MIN_MTU.into(),
         mtu.unwrap_or(MAX_MTU),
     );
+    if let Some(features) = xdp::supported(negotiated.rx_mode) {
+        net.set_xdp_features(features);
+    }
+    if features::has_hash(&negotiated.features) {
+        net.set_xdp_hashes();
+    }
     if negotiated.any_layout {
         net.set_needed_headroom(negotiated.header.len as u16);
     }
@@ -258,14 +311,17 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
         net.add_rx_attribute::<MergeableBufferSize<'_>>();
     }
     set_address(&mut net, vdev)?;
-    let net = net.finish();
+    let mut net = net.finish();
 
     let mut rtnl = Rtnl::lock();
     queues::find_queues(&net, &mut rtnl)?;
-    let ret = net.set_real_queues(current, &mut rtnl);
+    let ret = net.set_real_queues(current, current, &mut rtnl);
     drop(rtnl);
     queues::set_affinity(&net, &CpusLocked::lock());
     ret?;
+    if negotiated.has(features::STANDBY) {
+        net.add_failover()?;
+    }
     Ok(net)
 }
 
@@ -296,6 +352,13 @@ fn set_offloads(net: &mut NewDevice<Nic<'_>>, negotiated: &Negotiated) {
                 switchable |= offload;
             }
         }
+        if negotiated.has(features::HOST_UDP_TUNNEL_GSO) {
+            switchable |= Features::GSO_UDP_TUNNEL;
+            if negotiated.has(features::HOST_UDP_TUNNEL_GSO_CSUM) {
+                switchable |= Features::GSO_UDP_TUNNEL_CSUM;
+            }
+            net.set_encapsulated_features(switchable);
+        }
         on |= Features::GSO_ROBUST;
         if GSO.get() {
             // If `CSUM` is off, the core clears these bits.
@@ -313,6 +376,9 @@ fn set_offloads(net: &mut NewDevice<Nic<'_>>, negotiated: &Negotiated) {
     }
     if features::can_switch_gro_hw(&negotiated.features) {
         switchable |= Features::GRO_HW;
+    }
+    if features::has_hash(&negotiated.features) {
+        switchable |= Features::RXHASH;
     }
     net.set_features(on, switchable);
 }

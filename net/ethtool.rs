@@ -3,8 +3,12 @@
 //! Operations for `ethtool`.
 
 use crate::{
+    coalesce,
+    device_stats,
     nic::Nic,
     queues,
+    resize,
+    rss,
     stats, //
 };
 use core::marker::PhantomData;
@@ -14,6 +18,10 @@ use kernel::{
 };
 use netdev::{
     ethtool::{
+        rss::{
+            Flow,
+            HashFields, //
+        },
         Channels,
         CoalesceParams,
         Coalescing,
@@ -43,24 +51,29 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
     }
 
     fn ring_sizes(dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> RingSizes {
+        // All pairs have rings of the same sizes, unless a change of them failed.
         let Some(pair) = dev.data().pairs.first() else {
             return RingSizes::default();
         };
-        let [rx, rx_max] = &pair.rx_ring;
-        let [tx, tx_max] = &pair.tx_ring;
         RingSizes {
-            rx: rx.load(Relaxed),
-            rx_max: rx_max.load(Relaxed),
-            tx: tx.load(Relaxed),
-            tx_max: tx_max.load(Relaxed),
+            rx: pair.rx_ring.get(),
+            rx_max: pair.rx_ring.most(),
+            tx: pair.tx_ring.get(),
+            tx_max: pair.tx_ring.most(),
         }
     }
 
+    fn set_ring_sizes(dev: &Device<Self::Net>, rx: u32, tx: u32, rtnl: &mut Rtnl) -> Result {
+        resize::set_sizes(dev, rx, tx, rtnl)
+    }
+
     fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, _rtnl: &mut Rtnl) {
-        stats::for_each_name(dev.data().current_pairs(), |prefix, queue, name| {
-            match queue {
-                Some(i) => names.push(fmt!("{}{}_{}", prefix, i, name)),
-                None => names.push(fmt!("{}_{}", prefix, name)),
+        let nic = dev.data();
+        stats::for_each_name(nic.current_pairs(), device_stats::types(nic), |name| {
+            let by_device = if name.by_device { "hw_" } else { "" };
+            match name.queue {
+                Some(i) => names.push(fmt!("{}{}_{}{}", name.prefix, i, by_device, name.name)),
+                None => names.push(fmt!("{}_{}{}", name.prefix, by_device, name.name)),
             };
         });
     }
@@ -68,7 +81,8 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
     fn stats_values(dev: &Device<Self::Net>, values: &mut [u64], _rtnl: &mut Rtnl) {
         let nic = dev.data();
         let mut to = values.iter_mut();
-        stats::for_each_value(nic.counters().take(nic.current_pairs()), |value| {
+        let device = device_stats::read(dev);
+        stats::for_each_value(nic.counters().take(nic.current_pairs()), &device, |value| {
             if let Some(to) = to.next() {
                 *to = value;
             }
@@ -84,6 +98,10 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
     }
 
     fn set_channels(dev: &Device<Self::Net>, combined: u32, rtnl: &mut Rtnl) -> Result {
+        // The pairs for XDP are among them.
+        if dev.data().has_xdp.load(Relaxed) {
+            return Err(EINVAL);
+        }
         queues::choose_pairs(dev, combined as usize, rtnl)
     }
 
@@ -104,44 +122,41 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         queue: Option<usize>,
         _rtnl: &mut Rtnl,
     ) -> Result<Coalescing> {
-        let pair = dev.data().pairs.get(queue.unwrap_or(0)).ok_or(EINVAL)?;
-        Ok(Coalescing {
-            rx_frames: 1,
-            // At most one interrupt per packet, or no interrupt.
-            tx_frames: pair.tx_napi_wanted.load(Relaxed).into(),
-            ..Coalescing::default()
-        })
+        coalesce::get(dev, queue)
     }
 
     fn set_coalescing(
         dev: &Device<Self::Net>,
         queue: Option<usize>,
         params: Coalescing,
-        _rtnl: &mut Rtnl,
+        rtnl: &mut Rtnl,
     ) -> Result {
-        let nic = dev.data();
-        let pairs = match queue {
-            None => nic.pairs.get(..),
-            Some(i) => nic.pairs.get(i..=i),
-        }
-        .ok_or(EINVAL)?;
+        coalesce::set(dev, queue, params, rtnl)
+    }
 
-        let tx_napi = params.tx_frames != 0;
-        let changes = pairs
-            .iter()
-            .any(|p| p.tx_napi_wanted.load(Relaxed) != tx_napi);
-        if changes && dev.is_up() {
-            return Err(EBUSY);
-        }
-        if params.rx_usecs != 0 || params.tx_usecs != 0 {
-            return Err(EOPNOTSUPP);
-        }
-        if params.tx_frames > 1 || params.rx_frames != 1 {
-            return Err(EINVAL);
-        }
-        for pair in pairs {
-            pair.tx_napi_wanted.store(tx_napi, Relaxed);
-        }
-        Ok(())
+    fn rxfh(dev: &Device<Self::Net>, table: &mut [u32], key: &mut [u8], _rtnl: &mut Rtnl) {
+        rss::show(dev, table, key);
+    }
+
+    fn set_rxfh(
+        dev: &Device<Self::Net>,
+        table: Option<&[u32]>,
+        key: Option<&[u8]>,
+        rtnl: &mut Rtnl,
+    ) -> Result {
+        rss::set(dev, table, key, rtnl)
+    }
+
+    fn rxfh_fields(dev: &Device<Self::Net>, flow: Flow, _rtnl: &mut Rtnl) -> HashFields {
+        rss::fields(dev, flow)
+    }
+
+    fn set_rxfh_fields(
+        dev: &Device<Self::Net>,
+        flow: Flow,
+        fields: HashFields,
+        rtnl: &mut Rtnl,
+    ) -> Result {
+        rss::set_fields(dev, flow, fields, rtnl)
     }
 }

@@ -42,10 +42,19 @@ const fn align(len: u32, line: u32) -> u32 {
 
 /// Returns the length of a mergeable buffer, header included, for packets of an average length.
 ///
-/// The length is at least `min`, at most a page, and a multiple of a cache line of `line` bytes.
-pub(crate) fn buffer_len(header: u32, average: u32, min: u32, page: u32, line: u32) -> u32 {
+/// The length is at least `min`, and at most a page. With the padding before the buffer it is a
+/// multiple of a cache line of `line` bytes, because the memory of a buffer has whole cache lines:
+/// a byte more would take another line.
+pub(crate) fn buffer_len(
+    (header, padding): (u32, u32),
+    average: u32,
+    min: u32,
+    page: u32,
+    line: u32,
+) -> u32 {
     let most = page - header;
-    align(header + average.clamp(min.min(most), most), line).min(page)
+    let len = header + average.clamp(min.min(most), most);
+    (align(padding + len, line) - padding).min(page)
 }
 
 /// Returns the smallest length of a mergeable buffer, header not included: a full ring holds the
@@ -86,10 +95,21 @@ mod tests {
 
     #[test]
     fn buffers_are_cache_lines() {
-        assert_eq!(buffer_len(12, 0, 1518, 4096, 64), 1536);
-        assert_eq!(buffer_len(12, 60_000, 1518, 4096, 64), 4096);
-        assert_eq!(buffer_len(12, 2000, 1518, 4096, 64), 2048);
-        assert_eq!(buffer_len(12, 0, 9000, 4096, 64), 4096);
+        assert_eq!(buffer_len((12, 0), 0, 1518, 4096, 64), 1536);
+        assert_eq!(buffer_len((12, 0), 60_000, 1518, 4096, 64), 4096);
+        assert_eq!(buffer_len((12, 0), 2000, 1518, 4096, 64), 2048);
+        assert_eq!(buffer_len((12, 0), 0, 9000, 4096, 64), 4096);
+    }
+
+    /// The padding before a buffer is part of its cache lines.
+    #[test]
+    fn padding_takes_no_cache_line() {
+        assert_eq!(buffer_len((12, 2), 0, 1518, 4096, 64), 1534);
+        assert_eq!(buffer_len((12, 2), 0, 1522, 4096, 64), 1534);
+        assert_eq!(buffer_len((12, 2), 0, 1523, 4096, 64), 1598);
+        assert_eq!(buffer_len((12, 2), 60_000, 1518, 4096, 64), 4096);
+        assert_eq!(buffer_len((12, 2), 4082, 1518, 4096, 64), 4094);
+        assert_eq!(buffer_len((12, 2), 4083, 1518, 4096, 64), 4096);
     }
 
     #[test]

@@ -6,7 +6,6 @@
 use crate::{
     config,
     ctrl::{
-        self,
         is_temporary,
         is_unanswered, //
     },
@@ -69,10 +68,8 @@ fn warn_refusal(ret: Result, warn: impl FnOnce()) -> Result {
 ///
 /// `EINVAL`: the device refused, or did not answer. `ENOMEM`.
 pub(crate) fn set_mac_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
-    send_address(dev, addr).map_err(|e| {
-        dev.data().pending.failed(dev, Setting::Address, e);
-        ctrl::for_user(e)
-    })
+    let pending = &dev.data().pending;
+    send_address(dev, addr).map_err(|e| pending.failed_for_user(dev, Setting::Address, e))
 }
 
 /// Sends the address to the device. Errors are those of the control queue.
@@ -104,7 +101,7 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
         Ok(()) => Ok(()),
         Err(e) if e == ENOMEM => Err(e),
         Err(e) => {
-            dev.dev_warn(fmt!("Failed to add VLAN ID {}.\n", vid));
+            warn_vlan(dev, "add", vid, e);
             dev.data().pending.failed(dev, Setting::Vlans, e);
             Ok(())
         }
@@ -123,10 +120,18 @@ pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     match dev.data().ctrl.del_vlan(dev, vid) {
         Ok(()) => Ok(()),
         Err(e) if e == ENOMEM => Err(e),
-        Err(_) => {
-            dev.dev_warn(fmt!("Failed to kill VLAN ID {}.\n", vid));
+        Err(e) => {
+            warn_vlan(dev, "kill", vid, e);
             Ok(())
         }
+    }
+}
+
+/// Warns that a command for a VLAN failed. A command that was not sent because the others had taken
+/// too long is one of many, for which there is one warning.
+fn warn_vlan(dev: &Device<Nic<'_>>, action: &str, vid: u16, e: Error) {
+    if e != EAGAIN {
+        dev.dev_warn(fmt!("Failed to {} VLAN ID {}.\n", action, vid));
     }
 }
 

@@ -47,8 +47,8 @@ impl Failure {
         Self::NotWoken,
     ];
 
-    /// Whether a device with this failure is left running after too many restarts. The fault may be
-    /// in the host, and the rest of the device still works.
+    /// Whether a device with this failure is left running after too many restarts, if it has its
+    /// queues. The fault may be in the host, and the rest of the device still works.
     pub(crate) fn is_tolerable(self) -> bool {
         matches!(self, Self::TxTimeout | Self::CommandTimeout)
     }
@@ -74,6 +74,8 @@ pub(crate) struct Health {
     /// The [`Failure`] that was recorded and not handled yet, or 0. Stays set for a device that was
     /// given up.
     failure: Atomic<i32>,
+    /// The transmit queue of the last [`Failure::TxTimeout`].
+    stuck_queue: Atomic<usize>,
     /// The next restart was counted, and its delay has passed.
     due: Atomic<bool>,
     /// The recovery does nothing: the code for sleep, for a reset of the function or for shutdown
@@ -88,6 +90,7 @@ impl Health {
             device,
             restarts: Restarts::new(),
             failure: Atomic::new(0),
+            stuck_queue: Atomic::new(0),
             due: Atomic::new(false),
             off: Atomic::new(false),
         }
@@ -138,6 +141,17 @@ impl Health {
     pub(crate) fn turn_on(&self) {
         self.set_due(false);
         self.off.store(false, Relaxed);
+    }
+
+    /// Returns the transmit queue that does not move, for [`Failure::TxTimeout`].
+    pub(crate) fn stuck_queue(&self) -> usize {
+        self.stuck_queue.load(Relaxed)
+    }
+
+    /// Records that a transmit queue does not move, and schedules the recovery. Any context.
+    pub(crate) fn report_stuck(&self, dev: &Device<impl Operations>, queue: usize) {
+        self.stuck_queue.store(queue, Relaxed);
+        self.report(dev, Failure::TxTimeout);
     }
 
     /// Records a failure and schedules the recovery. Any context.

@@ -124,7 +124,7 @@ const MAX_PAIRS: u16 = 0x8000;
 /// Returns the number of pairs of queues to use: one, if the number that the device reports is not
 /// allowed.
 fn pairs(features: &FeatureSet, max_pairs: Option<u16>) -> usize {
-    if !features.has(features::MQ) || !features.has(features::CTRL_VQ) {
+    if !features::has_pairs(features) || !features.has(features::CTRL_VQ) {
         return 1;
     }
     match max_pairs {
@@ -152,6 +152,9 @@ mod tests {
         assert_eq!(pairs(&mq, None), 1);
         assert_eq!(pairs(&with(&[features::MQ]), Some(4)), 1);
         assert_eq!(pairs(&mq, Some(4)), 4);
+        let rss = with(&[features::RSS, features::CTRL_VQ]);
+        assert_eq!(pairs(&rss, Some(4)), 4);
+        assert_eq!(pairs(&rss, Some(0x8001)), 1);
     }
 
     #[test]

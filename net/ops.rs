@@ -3,14 +3,20 @@
 //! The operations that the network stack calls.
 
 use crate::{
-    ctrl,
+    coalesce,
+    device_stats,
     ethtool::NicEthtool,
-    filter, link,
+    features,
+    filter,
+    link,
     nic::{
         Nic,
         Pair, //
     },
-    open, queues, recovery_work,
+    open,
+    queues,
+    recovery_work,
+    rss,
     rx::{
         self,
         RxState, //
@@ -25,6 +31,8 @@ use crate::{
         self,
         TxState, //
     },
+    xdp,
+    xsk, //
 };
 use kernel::prelude::*;
 use netdev::{
@@ -40,8 +48,10 @@ use netdev::{
     },
     AddrList,
     Device,
+    ExtAck,
     Features,
     MacAddr,
+    Moderation,
     NetdevTx,
     Operations,
     Polled,
@@ -49,7 +59,10 @@ use netdev::{
     RxPoll,
     SkBuff,
     TxPoll,
-    TxQueue, //
+    TxQueue,
+    XdpFrames,
+    XdpProg,
+    XskPool, //
 };
 use virtio::{
     Hold,
@@ -123,6 +136,14 @@ impl<'bound> Operations for Nic<'bound> {
         filter::set_rx_mode(dev, &unicast.to_bytes()?, &multicast.to_bytes()?)
     }
 
+    fn may_set_mac_address(dev: &Device<Self>) -> Result {
+        // The primary interface is found by this address.
+        if dev.data().negotiated.has(features::STANDBY) {
+            return Err(EOPNOTSUPP);
+        }
+        Ok(())
+    }
+
     fn set_mac_address(dev: &Device<Self>, addr: MacAddr, _rtnl: &mut Rtnl) -> Result {
         filter::set_mac_address(dev, addr)
     }
@@ -135,16 +156,54 @@ impl<'bound> Operations for Nic<'bound> {
         filter::vlan_kill(dev, vid)
     }
 
-    fn set_features(dev: &Device<Self>, wanted: Features, _rtnl: &mut Rtnl) -> Result {
-        // A device without queues gets the setting once it is back.
-        let is_there = dev.data().has_queues.read_once();
-        if is_there && wanted.changed(dev.features()).has(Features::GRO_HW) {
-            settings::send_offloads(dev, wanted).map_err(|e| {
-                dev.data().pending.failed(dev, Setting::Offloads, e);
-                ctrl::for_user(e)
-            })?;
+    fn set_features(dev: &Device<Self>, wanted: Features, rtnl: &mut Rtnl) -> Result {
+        let nic = dev.data();
+        // A device without queues gets the settings once it is back.
+        let is_there = nic.has_queues.read_once();
+        let changed = wanted.changed(dev.features());
+        if changed.has(Features::GRO_HW) && nic.has_xdp.read_once() {
+            return Err(EBUSY);
+        }
+        let changes_offloads = is_there && changed.has(Features::GRO_HW);
+        if changes_offloads {
+            settings::send_offloads(dev, wanted)
+                .map_err(|e| nic.pending.failed_for_user(dev, Setting::Offloads, e))?;
+        }
+        if changed.has(Features::RXHASH) {
+            if let Err(e) = rss::switch(dev, wanted.has(Features::RXHASH), rtnl) {
+                if changes_offloads {
+                    // All features stay as they are.
+                    let _ = settings::send_offloads(dev, dev.features());
+                }
+                return Err(e);
+            }
         }
         Ok(())
+    }
+
+    fn set_xdp(
+        dev: &Device<Self>,
+        prog: Option<&XdpProg>,
+        ack: &mut ExtAck<'_>,
+        rtnl: &mut Rtnl,
+    ) -> Result {
+        xdp::set_program(dev, prog, ack, rtnl)
+    }
+
+    fn xdp_xmit(dev: &Device<Self>, frames: XdpFrames<'_>) -> Result {
+        tx::xdp::xmit(dev, frames)
+    }
+
+    fn bind_xsk(dev: &Device<Self>, queue: usize, pool: XskPool<'_>, rtnl: &mut Rtnl) -> Result {
+        xsk::bind(dev, queue, pool, rtnl)
+    }
+
+    fn unbind_xsk(dev: &Device<Self>, queue: usize, rtnl: &mut Rtnl) {
+        xsk::unbind(dev, queue, rtnl);
+    }
+
+    fn wake_xsk(dev: &Device<Self>, queue: usize, rx: bool, tx: bool) -> Result {
+        xsk::wake(dev, queue, rx, tx)
     }
 
     fn features_check(_dev: &Device<Self>, skb: &SkBuff, on: Features) -> Features {
@@ -179,9 +238,7 @@ impl<'bound> Operations for Nic<'bound> {
     fn rtnl_work(dev: &Device<Self>, rtnl: &mut Rtnl) {
         link::announce(dev, rtnl);
         if dev.is_running() {
-            for (i, pair) in dev.data().pairs.iter().enumerate() {
-                open::enable_tx_napi(dev, i, pair, rtnl);
-            }
+            open::update_tx_napi(dev, rtnl);
         }
     }
 
@@ -190,28 +247,51 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn later(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        dev.data().ctrl.end_section(rtnl);
         settings::send_pending(dev, rtnl);
+        if dev.is_in_use(rtnl) {
+            // The number of pairs may have been sent, also of those for XDP.
+            open::update_tx_napi(dev, rtnl);
+        }
+    }
+
+    fn adapt(dev: &Device<Self>, queue: usize, best: Moderation) {
+        coalesce::adapt(dev, queue, best);
     }
 
     fn rx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut RxQueueStats) {
         if let Some(pair) = dev.data().pairs.get(queue) {
-            stats.packets(pair.counters.rx.packets.get());
-            stats.bytes(pair.counters.rx.bytes.get());
+            stats.packets(pair.rx.counters.packets.get());
+            stats.bytes(pair.rx.counters.bytes.get());
+            device_stats::set_rx(dev, queue, stats);
         }
     }
 
     fn tx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut TxQueueStats) {
         if let Some(pair) = dev.data().pairs.get(queue) {
-            stats.packets(pair.counters.tx.packets.get());
-            stats.bytes(pair.counters.tx.bytes.get());
-            stats.stop(pair.counters.tx.stop.get());
-            stats.wake(pair.counters.tx.wake.get());
+            stats.packets(pair.tx.counters.packets.get());
+            stats.bytes(pair.tx.counters.bytes.get());
+            stats.stop(pair.tx.counters.stop.get());
+            stats.wake(pair.tx.counters.wake.get());
+            device_stats::set_tx(dev, queue, stats);
+        }
+    }
+
+    fn clear_queue_stats(dev: &Device<Self>, rx: &mut RxQueueStats, tx: &mut TxQueueStats) {
+        device_stats::clear(dev, rx, tx);
+    }
+
+    fn port_name(dev: &Device<Self>) -> Result<&'static CStr> {
+        if dev.data().negotiated.has(features::STANDBY) {
+            Ok(c"sby")
+        } else {
+            Err(EOPNOTSUPP)
         }
     }
 
     fn rx_attribute(dev: &Device<Self>, queue: usize) -> u32 {
         let nic = dev.data();
         let pair = nic.pairs.get(queue);
-        pair.map_or(0, |pair| rx::current_buffer_len(&nic.negotiated, pair))
+        pair.map_or(0, |pair| rx::current_buffer_len(nic, pair))
     }
 }

@@ -14,16 +14,19 @@ use crate::{
 };
 use kernel::prelude::*;
 use netdev::{
+    without_io,
     NetDevice,
     Rtnl, //
 };
 
 /// Detaches the interface, resets the device and drops the queues. Process context, takes the RTNL.
 pub(crate) fn freeze(net: &NetDevice<Nic<'_>>) {
-    let mut rtnl = Rtnl::lock();
-    net.data().health.turn_off();
-    detach_interface(net, &mut rtnl);
-    queues::drop_queues(net, &mut rtnl);
+    without_io(|| {
+        let mut rtnl = Rtnl::lock();
+        net.data().health.turn_off();
+        detach_interface(net, &mut rtnl);
+        queues::drop_queues(net, &mut rtnl);
+    });
 }
 
 /// Finds the queues, sends the settings again, and attaches the interface. Process context, takes
@@ -35,13 +38,15 @@ pub(crate) fn freeze(net: &NetDevice<Nic<'_>>) {
 /// or given it up](not_woken).
 pub(crate) fn restore(net: &NetDevice<Nic<'_>>) -> Result {
     let health = &net.data().health;
-    let mut rtnl = Rtnl::lock();
-    // A failure that is recorded from here on is that of the new queues.
-    health.clear();
-    bring_up(net, &mut rtnl)?;
-    health.restarts.clear();
-    health.turn_on();
-    Ok(())
+    without_io(|| {
+        let mut rtnl = Rtnl::lock();
+        // A failure that is recorded from here on is that of the new queues.
+        health.clear();
+        bring_up(net, &mut rtnl)?;
+        health.restarts.clear();
+        health.turn_on();
+        Ok(())
+    })
 }
 
 /// Has the recovery restart a device that did not wake up, or give it up. Any context.

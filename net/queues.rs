@@ -5,13 +5,19 @@
 
 use crate::{
     ctrl::{
-        self,
         Command,
         COMMAND_SEGMENTS, //
     },
     features,
     negotiated::RxMode,
     nic::Nic,
+    queue_index::{
+        control_index,
+        rx_index,
+        tx_index, //
+    },
+    resize,
+    rss,
     rx::RxQueue,
     settings::pending::Setting,
     source::QueueSource,
@@ -19,6 +25,7 @@ use crate::{
 };
 use kernel::{
     alloc::KVec,
+    cpu::nr_cpu_ids,
     prelude::*,
     sync::atomic::Relaxed, //
 };
@@ -37,21 +44,6 @@ use virtio::{
     QueueSpec,
     Queues, //
 };
-
-/// Index of a receive queue on the device.
-pub(crate) const fn rx_index(pair: usize) -> usize {
-    pair * 2
-}
-
-/// Index of a transmit queue on the device.
-pub(crate) const fn tx_index(pair: usize) -> usize {
-    pair * 2 + 1
-}
-
-/// Returns the pair of a queue, and whether the queue transmits, by its index on the device.
-pub(crate) const fn pair_of(index: usize) -> (usize, bool) {
-    (index / 2, index % 2 != 0)
-}
 
 /// Returns the specifications of all queues.
 fn specs(nic: &Nic<'_>) -> Result<KVec<QueueSpec>> {
@@ -92,6 +84,7 @@ pub(crate) fn find_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
 
 fn try_find_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
+    nic.rss.forget();
     let mut queues = nic.vdev.find_vqs(specs(nic)?, Affinity::Default)?;
     let mut handles = KVec::with_capacity(nic.negotiated.max_pairs, GFP_KERNEL)?;
     for i in 0..nic.negotiated.max_pairs {
@@ -99,7 +92,7 @@ fn try_find_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     }
     dev.set_sources(handles, rtnl)?;
     if nic.negotiated.has(features::CTRL_VQ) {
-        let queue = queues.take::<Command>(2 * nic.negotiated.max_pairs)?;
+        let queue = queues.take::<Command>(control_index(nic.negotiated.max_pairs))?;
         drop(nic.ctrl.set_queue(Some(queue)));
     }
     nic.has_queues.store(true, Relaxed);
@@ -123,6 +116,9 @@ fn install_pair(
         mode @ (RxMode::Small | RxMode::Mergeable) => {
             let vq = queues.take(rx_index(i))?;
             dev.set_page_pool(i, Some((vq.ring_size(), vq.dma_dev())), rtnl)?;
+            if nic.has_xdp.load(Relaxed) {
+                dev.register_for_xdp(i, vq.ring_size(), rtnl)?;
+            }
             let handle = vq.handle();
             let queue = if mode == RxMode::Mergeable {
                 RxQueue::Mergeable(vq)
@@ -135,19 +131,11 @@ fn install_pair(
     let tx = queues.take(tx_index(i))?;
     let tx_handle = tx.handle();
 
-    let rx_sizes = [rx.ring_size(), rx.num_max()];
-    let (state, _pool) = dev.rx_stopped(i, rtnl).ok_or(EBUSY)?;
     let pair = nic.pairs.get(i).ok_or(EINVAL)?;
-    state.set_queue(&nic.negotiated, pair, rx)?;
-    for (to, n) in pair.rx_ring.iter().zip(rx_sizes) {
-        to.store(n, Relaxed);
-    }
-    for (to, n) in pair.tx_ring.iter().zip([tx.ring_size(), tx.num_max()]) {
-        to.store(n, Relaxed);
-    }
-    pair.tx_min_free
-        .store(tx::min_free(tx.ring_size()), Relaxed);
-
+    resize::rx_resized(&nic.negotiated, pair, &rx);
+    resize::tx_resized(pair, &tx);
+    let (state, _pool) = dev.rx_stopped(i, rtnl).ok_or(EBUSY)?;
+    state.set_queue(rx)?;
     let mut guard = dev.tx_lock(i).ok_or(EINVAL)?;
     guard.parts().0.queue = Some(tx);
     Ok((QueueSource(rx_handle), QueueSource(tx_handle)))
@@ -160,19 +148,23 @@ pub(crate) fn drop_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let nic = dev.data();
     nic.has_queues.store(false, Relaxed);
     let _ = dev.set_sources([], rtnl);
-    for i in 0..nic.negotiated.max_pairs {
+    for (i, pair) in nic.pairs.iter().enumerate() {
+        if let Some((state, _pool)) = dev.rx_stopped(i, rtnl) {
+            // Resets the device.
+            state.drop_queue(&pair.rx.counters);
+        }
+        let _ = dev.set_page_pool(i, None, rtnl);
         let tx = dev.tx_lock(i).and_then(|mut guard| {
             let (state, stack) = guard.parts();
             // Packets in the ring are freed without being reported to BQL.
             stack.reset();
             state.queue.take()
         });
-        // Without the queue lock: this resets the device.
-        drop(tx);
-        if let Some((state, _pool)) = dev.rx_stopped(i, rtnl) {
-            drop(state.take_queue());
+        // Without the queue lock.
+        if let Some(queue) = tx {
+            tx::drop_queue(nic, pair, queue);
         }
-        let _ = dev.set_page_pool(i, None, rtnl);
+        tx::xsk::queue_dropped(dev, i);
     }
     drop(nic.ctrl.set_queue(None));
 }
@@ -214,19 +206,32 @@ pub(crate) fn clear_affinity(dev: &Device<Nic<'_>>) {
     }
 }
 
-/// Sets how many pairs are in use, on the device and in the driver. Errors are those of the control
-/// queue.
+/// Sets how many pairs are in use, on the device and in the driver.
+///
+/// # Errors
+///
+/// Those of the control queue, and `ENOMEM`. `EINVAL`: the device has no command for that.
 pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
-    if !nic.ctrl.has(features::MQ) {
-        return Ok(());
-    }
-    nic.ctrl
-        .set_pairs(dev, u16::try_from(pairs)?)
-        .inspect_err(|_| {
-            dev.dev_warn(fmt!("Fail to set num of queue pairs to {}\n", pairs));
+    if rss::sets_pairs(nic) {
+        rss::set_pairs(dev, pairs, rtnl).inspect_err(|_| {
+            dev.dev_warn(fmt!(
+                "Fail to set num of queue pairs to {}, because committing RSS failed\n",
+                pairs
+            ));
         })?;
-    nic.current_pairs.store(pairs, Relaxed);
+        nic.current_pairs.store(pairs, Relaxed);
+    } else if nic.ctrl.has(features::MQ) {
+        nic.ctrl
+            .set_pairs(dev, u16::try_from(pairs)?)
+            .inspect_err(|_| {
+                dev.dev_warn(fmt!("Fail to set num of queue pairs to {}\n", pairs));
+            })?;
+        nic.current_pairs.store(pairs, Relaxed);
+    } else {
+        // Such a device serves one pair.
+        return if pairs == 1 { Ok(()) } else { Err(EINVAL) };
+    }
     if dev.is_up() {
         // The first poll fills the rings of the pairs that were not in use.
         for i in 0..pairs {
@@ -236,16 +241,95 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
     Ok(())
 }
 
-/// Sends the number of pairs that the user asked for to the device.
+/// The pairs to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pairs {
+    /// Number of pairs.
+    all: usize,
+    /// The first of them that only XDP transmits on; none if XDP shares the pairs of the stack.
+    pub(crate) first_xdp: Option<usize>,
+}
+
+impl Pairs {
+    /// Returns `stack` pairs for the stack. With `xdp`, adds one for each of `cpus` CPUs, if the
+    /// device has as many as `max`.
+    fn new(stack: usize, xdp: bool, cpus: usize, max: usize) -> Self {
+        let all = stack.saturating_add(cpus);
+        if xdp && all <= max {
+            Self {
+                all,
+                first_xdp: Some(stack),
+            }
+        } else {
+            Self {
+                all: stack,
+                first_xdp: None,
+            }
+        }
+    }
+
+    /// Returns the pairs in use.
+    fn in_use(nic: &Nic<'_>) -> Self {
+        let first = nic.first_xdp_pair.load(Relaxed);
+        Self {
+            all: nic.current_pairs(),
+            first_xdp: (first != 0).then_some(first),
+        }
+    }
+
+    /// Returns the number of pairs that the stack transmits on.
+    fn stack(self) -> usize {
+        self.first_xdp.unwrap_or(self.all)
+    }
+}
+
+/// Returns the number of CPUs that XDP may transmit on.
+pub(crate) fn cpus() -> usize {
+    nr_cpu_ids() as usize
+}
+
+/// Returns the pairs to use: `stack` ones for the stack, and with `xdp` those for an XDP program.
+pub(crate) fn plan(nic: &Nic<'_>, stack: usize, xdp: bool) -> Pairs {
+    Pairs::new(stack, xdp, cpus(), nic.negotiated.max_pairs)
+}
+
+/// Registers all receive queues for XDP. Their polls are stopped.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn register_for_xdp(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    for (i, pair) in dev.data().pairs.iter().enumerate() {
+        dev.register_for_xdp(i, pair.rx_ring.get(), rtnl)?;
+    }
+    Ok(())
+}
+
+/// Sets aside pairs for XDP, or gives them back.
+///
+/// # Errors
+///
+/// `EINVAL`: the device refused, or did not answer. `ENOMEM`. Nothing changed.
+pub(crate) fn set_pairs_for_xdp(dev: &Device<Nic<'_>>, xdp: bool, rtnl: &mut Rtnl) -> Result {
+    let nic = dev.data();
+    let pairs = plan(nic, nic.stack_pairs(), xdp);
+    if pairs == Pairs::in_use(nic) {
+        return Ok(());
+    }
+    change_pairs_for_user(dev, pairs, rtnl)
+}
+
+/// Sends the number of pairs that the user asked for to the device, with those for XDP.
 ///
 /// # Errors
 ///
 /// Those of `change_pairs`. Nothing changed.
 pub(crate) fn send_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
-    let wanted = nic.wanted_pairs.load(Relaxed);
-    if wanted == nic.current_pairs() {
-        set_pairs(dev, wanted, rtnl)
+    let stack = nic.wanted_pairs.load(Relaxed);
+    let wanted = plan(nic, stack, nic.has_xdp.load(Relaxed));
+    if wanted == Pairs::in_use(nic) {
+        set_pairs(dev, wanted.all, rtnl)
     } else {
         change_pairs(dev, wanted, rtnl)
     }
@@ -260,9 +344,11 @@ pub(crate) fn send_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
 pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let result = send_pairs(dev, rtnl);
     if result.is_err() {
-        dev.data().current_pairs.store(1, Relaxed);
+        let nic = dev.data();
+        nic.first_xdp_pair.store(0, Relaxed);
+        nic.current_pairs.store(1, Relaxed);
         set_affinity(dev, &CpusLocked::lock());
-        dev.set_real_queues(1, rtnl)?;
+        dev.set_real_queues(1, 1, rtnl)?;
     }
     result
 }
@@ -279,13 +365,28 @@ pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
 pub(crate) fn choose_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     if pairs != nic.current_pairs() {
-        change_pairs(dev, pairs, rtnl).map_err(|e| {
-            nic.pending.failed(dev, Setting::Pairs, e);
-            ctrl::for_user(e)
-        })?;
+        let wanted = Pairs {
+            all: pairs,
+            first_xdp: None,
+        };
+        change_pairs_for_user(dev, wanted, rtnl)?;
     }
     nic.wanted_pairs.store(pairs, Relaxed);
     Ok(())
+}
+
+/// Changes how many pairs are in use, because the user asked for that, or for an XDP program. If
+/// the device does not answer, the number before the change is sent again later.
+///
+/// # Errors
+///
+/// `EINVAL`: the device refused, or did not answer. `ENOMEM`. Nothing changed.
+fn change_pairs_for_user(dev: &Device<Nic<'_>>, pairs: Pairs, rtnl: &mut Rtnl) -> Result {
+    let changed = change_pairs(dev, pairs, rtnl);
+    // Also after a failure: the device may have got a command.
+    rss::follow_pairs(dev, rtnl);
+    let pending = &dev.data().pending;
+    changed.map_err(|e| pending.failed_for_user(dev, Setting::Pairs, e))
 }
 
 /// Changes how many pairs are in use, on the device and in the stack.
@@ -293,33 +394,23 @@ pub(crate) fn choose_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl)
 /// # Errors
 ///
 /// Those of the control queue, and `ENOMEM`. Nothing changed.
-fn change_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
-    let before = dev.data().current_pairs();
-    set_pairs(dev, pairs, rtnl)?;
-    let ret = dev.set_real_queues(pairs, rtnl);
+fn change_pairs(dev: &Device<Nic<'_>>, pairs: Pairs, rtnl: &mut Rtnl) -> Result {
+    let nic = dev.data();
+    let before = Pairs::in_use(nic);
+    set_pairs(dev, pairs.all, rtnl)?;
+    let ret = dev.set_real_queues(pairs.all, pairs.stack(), rtnl);
     if ret.is_err() {
         // The stack must not send on a queue that the device does not serve.
-        let served = match set_pairs(dev, before, rtnl) {
-            Ok(()) => before,
-            Err(_) => before.min(pairs),
+        let (rx, tx) = match set_pairs(dev, before.all, rtnl) {
+            Ok(()) => (before.all, before.stack()),
+            Err(_) => (before.all.min(pairs.all), before.stack().min(pairs.stack())),
         };
         // Reducing the number allocates nothing, so it cannot fail.
-        let _ = dev.set_real_queues(served, rtnl);
+        let _ = dev.set_real_queues(rx, tx, rtnl);
+    } else {
+        nic.first_xdp_pair
+            .store(pairs.first_xdp.unwrap_or(0), Relaxed);
     }
     set_affinity(dev, &CpusLocked::lock());
     ret
-}
-
-#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[kunit_tests(rust_virtio_net_queues)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn indices() {
-        for pair in 0..10 {
-            assert_eq!(pair_of(rx_index(pair)), (pair, false));
-            assert_eq!(pair_of(tx_index(pair)), (pair, true));
-        }
-    }
 }

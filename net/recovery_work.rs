@@ -3,11 +3,13 @@
 //! The recovery work of a device that cannot be used as it is.
 //!
 //! If the device does not come back after a [restart](crate::restart), or needs too many restarts,
-//! the driver gives it up.
+//! the driver gives it up. A [tolerable](Failure::is_tolerable) failure is tolerated only while the
+//! device has its queues: after a restart that failed there is nothing left to tolerate.
 
 use crate::{
     health::Failure,
     nic::Nic,
+    queue_restart::restart_queue,
     restart::{
         fail_device,
         restart, //
@@ -15,6 +17,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
+    sync::atomic::Relaxed,
     time::Delta, //
 };
 use netdev::{
@@ -25,16 +28,22 @@ use netdev::{
 /// Milliseconds before the next attempt if another thread holds the lock of the device.
 const PAUSE_MS: u32 = 50;
 
-/// Handles the failure that was recorded: restarts the device, or gives it up. Process context.
+/// Handles the failure that was recorded: restarts the device or the queue that is stuck, or gives
+/// the device up. Process context.
 pub(crate) fn run(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
-    let health = &dev.data().health;
+    let nic = dev.data();
+    let health = &nic.health;
     let Some(failure) = health.failure() else {
         return;
     };
     if health.is_off() {
         return;
     }
-    if failure == Failure::CommandTimeout && !dev.data().ctrl.has_unanswered_command(dev) {
+    // A device that lost its queues in a restart works no longer, however harmless the failure was
+    // that led to the restart.
+    let is_tolerable = failure.is_tolerable() && nic.has_queues.load(Relaxed);
+    let was_answered = || !nic.ctrl.has_unanswered_command(dev);
+    if failure == Failure::CommandTimeout && is_tolerable && was_answered() {
         return tolerate(dev, failure);
     }
     let mut fails = false;
@@ -42,13 +51,15 @@ pub(crate) fn run(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
         match health.restarts.next() {
             Some(delay) if delay > Delta::ZERO => return restart_later(dev, millis(delay)),
             Some(_) => {}
-            None if failure.is_tolerable() => return tolerate(dev, failure),
+            None if is_tolerable => return tolerate(dev, failure),
             None => fails = true,
         }
     }
     let done = health.device.try_exclusive(|vdev| {
         if fails {
             fail_device(dev, failure, rtnl);
+        } else if failure == Failure::TxTimeout && restart_queue(dev, vdev, rtnl) {
+            tolerate(dev, failure);
         } else if let Err(e) = restart(dev, vdev, rtnl) {
             health.set_failure(failure);
             if vdev.is_given_up() {

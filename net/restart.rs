@@ -14,6 +14,7 @@ use crate::{
     nic::Nic,
     open,
     queues,
+    resize,
     settings, //
 };
 use kernel::{
@@ -90,6 +91,7 @@ pub(crate) fn bring_up(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
         nic.vdev.config_changed();
     }
     // Before there is traffic.
+    resize::restore(dev, rtnl);
     if let Err(e) = settings::restore(dev, rtnl) {
         dev.netdev_warn(fmt!(
             "settings not restored: {} ({:?})\n",

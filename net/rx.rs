@@ -13,6 +13,8 @@ mod deliver;
 mod mergeable;
 mod poll;
 mod small;
+mod xdp;
+mod xsk;
 
 use self::{
     big::Big,
@@ -25,6 +27,10 @@ use crate::{
     ewma::{
         self,
         Ewma, //
+    },
+    header::{
+        LongHeader,
+        RawHeader, //
     },
     health::Failure,
     negotiated::{
@@ -47,9 +53,14 @@ use kernel::{
 use net_buffers::{
     BigBuf,
     Filling,
-    FragBuf, //
+    FragBuf,
+    XskBuf, //
 };
 use netdev::{
+    frag::{
+        ip_padding,
+        CACHE_LINE, //
+    },
     Budget,
     Device,
     Gfp,
@@ -58,12 +69,16 @@ use netdev::{
     Pool,
     PoolSlot,
     RxKind,
-    RxPoll, //
+    RxPoll,
+    XdpProg,
+    XskRx, //
 };
 use virtio::{
     with_queue,
+    Buffer,
     Once,
     QueueOps,
+    Returned,
     Virtqueue, //
 };
 
@@ -76,6 +91,10 @@ pub(crate) struct RxState {
     pub(crate) queue: Option<RxQueue>,
     /// Buffers of the kind [`big`] that are not in the queue.
     spare: KVec<BigBuf>,
+    /// The XDP program, if there is one.
+    pub(crate) xdp: Option<XdpProg>,
+    /// The memory of the AF_XDP socket that uses the queue, if there is one.
+    pub(crate) xsk: Option<XskRx>,
 }
 
 /// A receive virtqueue.
@@ -86,6 +105,8 @@ pub(crate) enum RxQueue {
     Small(Virtqueue<FragBuf>),
     /// A queue of whole pages.
     Big(Virtqueue<BigBuf>),
+    /// A queue of buffers of an AF_XDP socket.
+    Xsk(Virtqueue<XskBuf>),
 }
 
 /// The context of a receive poll, the same for all packets of the poll.
@@ -101,36 +122,62 @@ impl RxState {
         Self {
             queue: None,
             spare: KVec::new(),
+            xdp: None,
+            xsk: None,
         }
     }
 
-    /// Takes the queue of `pair` into use.
+    /// Takes a queue into use.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn set_queue(
-        &mut self,
-        negotiated: &Negotiated,
-        pair: &Pair,
-        queue: RxQueue,
-    ) -> Result {
-        let size = queue.ring_size();
-        // Refill when half of the ring, or half of the budget of a poll, is free.
-        let weight = NAPI_WEIGHT.get().max(1) as u32;
-        pair.rx_low.write_once(size.min(weight) / 2);
-        pair.rx_min_len.write_once(min_len(negotiated, size));
-        if let RxQueue::Big(_) = &queue {
-            self.spare.reserve(size as usize, GFP_KERNEL)?;
+    pub(crate) fn set_queue(&mut self, queue: RxQueue) -> Result {
+        if let RxQueue::Big(vq) = &queue {
+            self.spare.reserve(vq.ring_size() as usize, GFP_KERNEL)?;
         }
-        self.queue = Some(queue);
+        self.queue = Some(if self.xsk.is_some() {
+            queue.try_into_xsk().unwrap_or_else(|queue| queue)
+        } else {
+            queue
+        });
         Ok(())
     }
 
-    /// Takes the queue out of the state, and frees the buffers that are not in the queue.
-    pub(crate) fn take_queue(&mut self) -> Option<RxQueue> {
+    /// Changes the size of the ring of the queue, which loses its packets, and counts them. The
+    /// queue is [paused](crate::pause). Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Virtqueue::resize`]. `ENODEV`: there is no queue. `ENOMEM`: the ring has its old
+    /// size.
+    pub(crate) fn resize(&mut self, size: u32, counters: &RxCounters) -> Result {
+        match &mut self.queue {
+            Some(RxQueue::Mergeable(vq) | RxQueue::Small(vq)) => {
+                vq.resize(size, |returned| count_lost(&returned, counters))
+            }
+            Some(RxQueue::Big(vq)) => {
+                if size <= vq.num_max() {
+                    let more = (size as usize).saturating_sub(self.spare.len());
+                    self.spare.reserve(more, GFP_KERNEL)?;
+                }
+                vq.resize(size, |returned| count_lost(&returned, counters))
+            }
+            Some(RxQueue::Xsk(vq)) => vq.resize(size, |returned| count_lost(&returned, counters)),
+            None => Err(ENODEV),
+        }
+    }
+
+    /// Drops the queue, which resets the device, unless that was done. Counts the packets in it,
+    /// and frees the buffers that are not in it. Process context.
+    pub(crate) fn drop_queue(&mut self, counters: &RxCounters) {
         self.spare.clear();
-        self.queue.take()
+        match self.queue.take() {
+            Some(RxQueue::Mergeable(vq) | RxQueue::Small(vq)) => drop_and_count(vq, counters),
+            Some(RxQueue::Big(vq)) => drop_and_count(vq, counters),
+            Some(RxQueue::Xsk(vq)) => drop_and_count(vq, counters),
+            None => {}
+        }
     }
 
     /// Adds buffers until the ring is full, and notifies the device once. NAPI of the queue is
@@ -146,20 +193,34 @@ impl RxState {
         pool: &mut PoolSlot<'_, Nic<'b>>,
         gfp: Gfp,
     ) -> Result {
-        let negotiated = &nic.negotiated;
         match &mut self.queue {
             Some(RxQueue::Mergeable(vq) | RxQueue::Small(vq)) => {
                 let pool = pool.reborrow();
-                with_queue!(vq, |queue| fill_from_pool(
-                    queue, pool, negotiated, pair, gfp
-                ))
+                with_queue!(vq, |queue| fill_from_pool(queue, pool, nic, pair, gfp))
             }
             Some(RxQueue::Big(vq)) => {
                 let spare = &mut self.spare;
+                let negotiated = &nic.negotiated;
                 with_queue!(vq, |queue| big::fill(queue, spare, negotiated, gfp)).count(pair)
             }
+            Some(RxQueue::Xsk(vq)) => xsk::fill(vq, &mut self.xsk, pair),
             None => Ok(()),
         }
+    }
+}
+
+/// Counts a packet in a buffer that comes back from a queue that is reset. A packet in several
+/// buffers counts several times.
+pub(crate) fn count_lost<T>(returned: &Returned<T>, counters: &RxCounters) {
+    if let Returned::Used(_) = returned {
+        counters.drops.add(1);
+    }
+}
+
+/// Drops a queue, and counts its packets as [`count_lost`].
+fn drop_and_count<T: Buffer>(mut queue: Virtqueue<T>, counters: &RxCounters) {
+    while let Some(used) = queue.get_buf() {
+        count_lost(&Returned::Used(used), counters);
     }
 }
 
@@ -175,15 +236,22 @@ impl Filled {
     /// Counts the notification, and returns the result.
     fn count(self, pair: &Pair) -> Result {
         if self.notified {
-            pair.counters.rx.kicks.add(1);
+            pair.rx.counters.kicks.add(1);
         }
         self.result
     }
 }
 
+/// Returns the number of descriptors that are free, or that the device was not told of, above which
+/// a ring of `size` is refilled: half of the ring, or half of the budget of a poll.
+pub(crate) fn low(size: u32) -> u32 {
+    let weight = NAPI_WEIGHT.get().max(1) as u32;
+    size.min(weight) / 2
+}
+
 /// Returns the smallest length of the mergeable buffers of a ring of `size` descriptors, header not
 /// included.
-fn min_len(negotiated: &Negotiated, size: u32) -> u32 {
+pub(crate) fn min_len(negotiated: &Negotiated, size: u32) -> u32 {
     ewma::min_buffer_len(
         negotiated.header.len as u32,
         negotiated.largest_packet,
@@ -195,25 +263,34 @@ fn min_len(negotiated: &Negotiated, size: u32) -> u32 {
 /// Returns the length of the mergeable buffers of a ring whose packets have an average length,
 /// header included.
 fn buffer_len(negotiated: &Negotiated, average: Ewma, min_len: u32) -> u32 {
+    let header = negotiated.header.len as u32;
     ewma::buffer_len(
-        negotiated.header.len as u32,
+        (header, ip_padding(header)),
         average.get(),
         min_len,
         PAGE_SIZE as u32,
-        netdev::frag::CACHE_LINE,
+        CACHE_LINE,
     )
 }
 
 /// Returns the length of the mergeable buffers that are added now to the ring of a pair, header
 /// included.
-pub(crate) fn current_buffer_len(negotiated: &Negotiated, pair: &Pair) -> u32 {
-    buffer_len(negotiated, pair.average(), pair.rx_min_len.read_once())
+pub(crate) fn current_buffer_len(nic: &Nic<'_>, pair: &Pair) -> u32 {
+    if nic.has_xdp.read_once() {
+        return netdev::xdp::MAX_LEN;
+    }
+    let min_len = pair.rx.min_len.read_once();
+    buffer_len(&nic.negotiated, pair.average(), min_len)
 }
 
-/// Returns the kind of the buffers that are added now.
-fn kind(negotiated: &Negotiated, pair: &Pair) -> Option<RxKind> {
-    if negotiated.rx_mode == RxMode::Mergeable {
-        mergeable::kind(current_buffer_len(negotiated, pair), negotiated.dma)
+/// Returns the kind of the buffers that are added now to the ring of a pair.
+fn kind(nic: &Nic<'_>, pair: &Pair) -> Option<RxKind> {
+    let negotiated = &nic.negotiated;
+    if nic.has_xdp.read_once() {
+        xdp::kind(negotiated)
+    } else if negotiated.rx_mode == RxMode::Mergeable {
+        let len = current_buffer_len(nic, pair);
+        mergeable::kind(len, negotiated.header.len as u32, negotiated.dma)
     } else {
         small::kind(negotiated.header.len as u32)
     }
@@ -232,11 +309,11 @@ fn kind(negotiated: &Negotiated, pair: &Pair) -> Option<RxKind> {
 fn fill_from_pool(
     queue: impl QueueOps<FragBuf>,
     mut pool: PoolSlot<'_, Nic<'_>>,
-    negotiated: &Negotiated,
+    nic: &Nic<'_>,
     pair: &Pair,
     gfp: Gfp,
 ) -> Result {
-    let kind = kind(negotiated, pair).ok_or(EINVAL)?;
+    let kind = kind(nic, pair).ok_or(EINVAL)?;
     let mut pool = pool.get().ok_or(EINVAL)?;
     fill_frags(queue, &mut pool, kind, gfp).count(pair)
 }
@@ -282,6 +359,7 @@ impl RxQueue {
         match self {
             Self::Mergeable(vq) | Self::Small(vq) => vq.ring_size(),
             Self::Big(vq) => vq.ring_size(),
+            Self::Xsk(vq) => vq.ring_size(),
         }
     }
 
@@ -290,6 +368,7 @@ impl RxQueue {
         match self {
             Self::Mergeable(vq) | Self::Small(vq) => vq.num_max(),
             Self::Big(vq) => vq.num_max(),
+            Self::Xsk(vq) => vq.num_max(),
         }
     }
 }
@@ -301,15 +380,50 @@ pub(crate) fn poll<'a>(mut poll: RxPoll<'a, Nic<'_>>) -> Polled<'a> {
     let (state, pool, napi) = poll.parts();
     let context = Context(napi);
     let received = match &mut state.queue {
-        Some(RxQueue::Mergeable(vq)) => {
-            let mode = Mergeable(pool);
+        // PERF: The usual kind first, and one look for the whole poll.
+        Some(RxQueue::Mergeable(vq)) if state.xdp.is_none() && !context.has_long_headers() => {
+            let mode = Mergeable::<RawHeader>::new(pool);
             with_queue!(vq, |queue| poll_queue(queue, context, mode, budget))
         }
+        _ => poll_other(context, state, pool, budget),
+    };
+    if received < budget.get() && context.pair().adaptive_rx.read_once() {
+        poll = measure(poll);
+    }
+    poll.complete(received)
+}
+
+/// Polls a queue that is not of the usual kind, or of which the packets are not.
+///
+/// PERF: Apart, so that the usual kind is found by one comparison.
+#[inline(never)]
+fn poll_other<'a, 'b>(
+    context: Context<'a, 'b>,
+    state: &'a mut RxState,
+    pool: PoolSlot<'a, Nic<'b>>,
+    budget: Budget<'a>,
+) -> i32 {
+    match &mut state.queue {
+        Some(RxQueue::Xsk(_)) => xsk::poll(context, state, pool, budget),
+        Some(_) if state.xdp.is_some() => xdp::poll(context, state, pool, budget),
+        Some(RxQueue::Mergeable(vq)) => poll_long(vq, context, pool, budget),
         Some(RxQueue::Small(vq)) => poll_small(vq, context, pool, budget),
         Some(RxQueue::Big(vq)) => poll_big(vq, context, &mut state.spare, budget),
         None => 0,
-    };
-    poll.complete(received)
+    }
+}
+
+/// Measures the traffic of the queue, for adaptive coalescing.
+///
+/// PERF: Not inlined, because it is off by default. By value, so that the poll stays in registers.
+#[cold]
+#[inline(never)]
+fn measure<'a, 'b>(mut poll: RxPoll<'a, Nic<'b>>) -> RxPoll<'a, Nic<'b>> {
+    let (_, _, napi) = poll.parts();
+    let rx = &napi.pair().rx.counters;
+    let (packets, bytes) = (rx.packets.get(), rx.bytes.get());
+    poll.measure(packets, bytes);
+    poll
 }
 
 /// PERF: Not inlined. In practice all queues have one mode, and the other two would take registers
@@ -322,6 +436,18 @@ fn poll_small<'a, 'b>(
     budget: Budget<'a>,
 ) -> i32 {
     let mode = Small(pool);
+    with_queue!(vq, |queue| poll_queue(queue, context, mode, budget))
+}
+
+/// Polls a queue of mergeable buffers with headers that have more fields than the usual ones.
+#[inline(never)]
+fn poll_long<'a, 'b>(
+    vq: &mut Virtqueue<FragBuf>,
+    context: Context<'a, 'b>,
+    pool: PoolSlot<'a, Nic<'b>>,
+    budget: Budget<'a>,
+) -> i32 {
+    let mode = Mergeable::<LongHeader>::new(pool);
     with_queue!(vq, |queue| poll_queue(queue, context, mode, budget))
 }
 
@@ -349,12 +475,19 @@ impl<'a, 'b> Context<'a, 'b> {
 
     /// Returns the counters of the queue.
     fn counters(self) -> &'a RxCounters {
-        &self.pair().counters.rx
+        &self.pair().rx.counters
     }
 
-    /// Whether the queue needs a refill if `free` of its descriptors are free.
-    fn needs_refill(self, free: u32) -> bool {
-        free > self.pair().rx_low.read_once()
+    /// Whether the headers of packets have more fields than the usual ones.
+    fn has_long_headers(self) -> bool {
+        self.dev().data().negotiated.header.is_long()
+    }
+
+    /// Whether the queue needs a refill: many of its descriptors are free, or have buffers that the
+    /// device has not got yet.
+    fn needs_refill<T: Buffer>(self, queue: &impl QueueOps<T>) -> bool {
+        let lacking = u64::from(queue.num_free()).wrapping_add(queue.num_unkicked());
+        lacking > self.pair().rx.low.read_once().into()
     }
 
     /// Counts bytes that were received.
@@ -376,14 +509,8 @@ fn refill_frags(
     queue: impl QueueOps<FragBuf>,
     pool: &mut PoolSlot<'_, Nic<'_>>,
 ) -> Result {
-    let negotiated = &context.dev().data().negotiated;
-    fill_from_pool(
-        queue,
-        pool.reborrow(),
-        negotiated,
-        context.pair(),
-        Gfp::Atomic,
-    )
+    let nic = context.dev().data();
+    fill_from_pool(queue, pool.reborrow(), nic, context.pair(), Gfp::Atomic)
 }
 
 /// Reports a broken receive queue to the recovery.
@@ -397,12 +524,19 @@ fn report_broken(context: Context<'_, '_>) {
 /// Counts a packet that is shorter than its headers, as a length error only (as C does).
 #[cold]
 fn count_too_short(context: Context<'_, '_>) {
-    context.dev().data().errors.rx_length_errors.add_shared(1);
+    count_length_error(context);
 }
 
 /// Counts a packet with an impossible length, as a length error and as dropped.
 #[cold]
 fn count_wrong_length(context: Context<'_, '_>) {
-    context.dev().data().errors.rx_length_errors.add_shared(1);
+    count_length_error(context);
     context.count_drop();
+}
+
+/// Counts a length error.
+#[cold]
+#[inline(never)]
+fn count_length_error(context: Context<'_, '_>) {
+    context.dev().data().errors.rx_length_errors.add_shared(1);
 }

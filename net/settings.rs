@@ -14,11 +14,13 @@ use self::pending::{
     Settings, //
 };
 use crate::{
+    coalesce,
     ctrl::is_temporary,
     features,
     filter,
     nic::Nic,
-    queues, //
+    queues,
+    rss, //
 };
 use kernel::{
     prelude::*,
@@ -38,25 +40,36 @@ use netdev::{
 pub(crate) fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result<(), NotSent> {
     dev.data().pending.reset_progress();
     let mut settings = Settings::all();
-    if dev.features().has(Features::GRO_HW) {
-        // After a reset all offloads are on.
+    // After a reset all offloads are on.
+    let all = features::guest_offloads(&dev.data().negotiated.features, true);
+    if wanted_offloads(dev.data(), dev.features()) == all {
         settings = settings.without(Setting::Offloads);
     }
     send(dev, settings, queues::init_pairs, rtnl)
 }
 
-/// Sends the number of pairs to a new device. If the device refuses, one pair is in use.
-pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
-    let pairs = Settings::NONE.with(Setting::Pairs);
-    let _ = send(dev, pairs, queues::init_pairs, rtnl);
+/// Sends the number of pairs and the configuration of RSS to a new device. If the device refuses
+/// the number, one pair is in use. If the device refuses the configuration, RSS is not used.
+pub(crate) fn init(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    let settings = Settings::NONE.with(Setting::Pairs).with(Setting::Hash);
+    if let Err(not_sent) = send(dev, settings, queues::init_pairs, rtnl) {
+        let is_pending = dev.data().pending.settings().has(Setting::Hash);
+        if not_sent.settings.has(Setting::Hash) && !is_pending {
+            rss::disable(dev, rtnl);
+        }
+    }
 }
 
 /// Sends the pending settings, if the device has queues. Process context.
 pub(crate) fn send_pending(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
-    let settings = dev.data().pending.settings();
+    let mut settings = dev.data().pending.settings();
     // A device without queues gets all settings once it is back.
     if settings == Settings::NONE || !dev.data().has_queues.load(Relaxed) {
         return;
+    }
+    if settings.has(Setting::Pairs) {
+        // With the number of pairs, the device may drop the configuration.
+        settings = settings.with(Setting::Hash);
     }
     // Until the number is sent, the device serves as many pairs as before.
     if send(dev, settings, queues::send_pairs, rtnl).is_ok() {
@@ -117,27 +130,39 @@ fn send_one(
 ) -> Result {
     match setting {
         Setting::Pairs => send_pairs(dev, rtnl),
+        Setting::Hash => rss::restore(dev, rtnl),
         Setting::Address => filter::restore_address(dev, rtnl),
         Setting::RxMode => filter::restore_rx_mode(dev),
         Setting::Vlans => {
-            let vlans = &dev.data().pending.vlans;
-            let mut sent = vlans.load(Relaxed);
+            let pending = &dev.data().pending;
+            let mut sent = pending.vlans();
             let ret = filter::restore_vlans(dev, &mut sent, rtnl);
-            vlans.store(sent, Relaxed);
+            pending.set_vlans(sent);
             ret
         }
-        Setting::Offloads if features::can_switch_gro_hw(&dev.data().negotiated.features) => {
-            send_offloads(dev, dev.features())
-        }
-        Setting::Offloads => Ok(()),
+        Setting::Offloads => send_offloads(dev, dev.features()),
+        Setting::Coalescing => coalesce::restore(dev),
     }
 }
 
-/// Sends the offloads of received packets to the device. Errors are those of the control queue.
+/// Returns the offloads of received packets that a device should have, as a control command takes
+/// them. `on` are the features of the interface. There are none while there is an XDP program.
+fn wanted_offloads(nic: &Nic<'_>, on: Features) -> u64 {
+    if nic.has_xdp.load(Relaxed) {
+        0
+    } else {
+        features::guest_offloads(&nic.negotiated.features, on.has(Features::GRO_HW))
+    }
+}
+
+/// Sends the offloads of received packets to the device, for the features `on` of the interface.
+/// Does nothing if the device cannot switch offloads. Errors are those of the control queue.
 pub(crate) fn send_offloads(dev: &Device<Nic<'_>>, on: Features) -> Result {
     let nic = dev.data();
-    let offloads = features::guest_offloads(&nic.negotiated.features, on.has(Features::GRO_HW));
+    if !features::can_switch_offloads(&nic.negotiated.features) {
+        return Ok(());
+    }
     nic.ctrl
-        .set_guest_offloads(dev, offloads)
+        .set_guest_offloads(dev, wanted_offloads(nic, on))
         .inspect_err(|_| dev.dev_warn(fmt!("Fail to set guest offload.\n")))
 }

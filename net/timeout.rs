@@ -3,12 +3,11 @@
 //! Transmit queues that the watchdog found stuck.
 
 use crate::{
-    health::Failure,
     nic::{
         Nic,
         Pair, //
     },
-    queues,
+    queue_index::tx_index,
     tx, //
 };
 use kernel::{
@@ -28,30 +27,30 @@ pub(crate) fn handle(dev: &Device<Nic<'_>>, queue: usize) {
     let Some(pair) = dev.data().pairs.get(queue) else {
         return;
     };
-    pair.counters.tx.timeouts.add_shared(1);
+    pair.tx.counters.timeouts.add_shared(1);
     dev.netdev_err(fmt!(
         "TX timeout on queue: {}, sq: output.{}, vq: {:#x}, name: output.{}, {} usecs ago\n",
         queue,
         queue,
-        queues::tx_index(queue),
+        tx_index(queue),
         queue,
         dev.queue_age_usecs(queue)
     ));
     tx::stuck(dev, queue, pair);
-    count(dev, pair);
+    count(dev, queue, pair);
 }
 
-/// Counts a timeout, and reports the device after [`MAX_TIMEOUTS`] in a row.
-fn count(dev: &Device<Nic<'_>>, pair: &Pair) {
-    let sent = pair.counters.tx.packets.get();
-    let timeouts = if pair.sent_at_timeout.xchg(sent, Relaxed) == sent {
-        pair.timeouts.read_once().saturating_add(1)
+/// Counts a timeout of a queue, and reports the queue after [`MAX_TIMEOUTS`] in a row.
+fn count(dev: &Device<Nic<'_>>, queue: usize, pair: &Pair) {
+    let sent = pair.tx.counters.packets.get();
+    let timeouts = if pair.tx.sent_at_timeout.xchg(sent, Relaxed) == sent {
+        pair.tx.timeouts.read_once().saturating_add(1)
     } else {
         1
     };
-    pair.timeouts.write_once(timeouts);
+    pair.tx.timeouts.write_once(timeouts);
     if timeouts >= MAX_TIMEOUTS {
-        pair.timeouts.write_once(0);
-        dev.data().health.report(dev, Failure::TxTimeout);
+        pair.tx.timeouts.write_once(0);
+        dev.data().health.report_stuck(dev, queue);
     }
 }

@@ -26,6 +26,7 @@ use netdev::{
     RxSkb, //
 };
 use virtio::{
+    shortage,
     Buffer,
     RawToken,
     Segment,
@@ -91,6 +92,9 @@ impl BigBuf {
             gfp.flags()
         };
         for slot in self.0.pages.iter_mut().filter(|p| p.is_none()) {
+            if shortage::is_to_fail() {
+                return Err(ENOMEM);
+            }
             *slot = Some(Page::alloc_page(flags)?);
         }
         Ok(())

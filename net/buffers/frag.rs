@@ -9,17 +9,20 @@ use netdev::{
     Gfp,
     Pool,
     RxData,
+    RxDataRef,
     RxFrag,
     RxKind, //
 };
 use virtio::{
+    shortage,
     Buffer,
     QueueOps,
     RawToken,
     Segment,
     SegmentWriter,
     Segments,
-    Used, //
+    Used,
+    UsedRef, //
 };
 
 /// A fragment of a page to which a device receives.
@@ -28,6 +31,21 @@ use virtio::{
 pub struct FragBuf(RxFrag);
 
 impl FragBuf {
+    /// Returns the data that the device wrote to a buffer which is still in its queue.
+    #[inline]
+    pub fn seen(used: UsedRef<'_, Self>) -> RxDataRef<'_> {
+        let len = used.len();
+        // SAFETY: The length of a used buffer is at most its `writable_len`, which is the capacity
+        // of the fragment.
+        unsafe { used.buffer().0.data(len) }
+    }
+
+    /// Returns the fragment.
+    #[inline]
+    pub fn into_frag(self) -> RxFrag {
+        self.0
+    }
+
     /// Returns the data that the device wrote to a buffer.
     #[inline]
     pub fn received(used: Used<Self>) -> RxData {
@@ -121,6 +139,9 @@ impl<'a, Q: QueueOps<FragBuf>> Filling<'a, Q> {
     /// back to the pool.
     #[inline]
     pub fn add(&mut self) -> Result {
+        if shortage::is_to_fail() {
+            return Err(ENOMEM);
+        }
         let frag = self.frags.alloc().ok_or(ENOMEM)?;
         // SAFETY: By the type invariant, `frags` are not mapped, or are mapped for the device of
         // `queue`.

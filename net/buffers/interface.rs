@@ -34,7 +34,10 @@ where
     T: Operations<Hold = Hold> + 'bound,
 {
     let parent = scope.dev().as_ref();
+    // The reset of a device in software waits for work on workqueues without a rescuer, as that of
+    // VDUSE does.
+    let rescuer = !scope.dev().is_mapped_by_transport();
     // SAFETY: Everything that `T` borrows outlives `'bound`. Such a borrow is valid as long as a
     // hold exists (type invariant of `Scope`), and the interface keeps the hold.
-    unsafe { NewDevice::new(scope.hold(), parent, data, pairs, weight, queue) }
+    unsafe { NewDevice::new(scope.hold(), parent, data, rescuer, pairs, weight, queue) }
 }

@@ -14,6 +14,7 @@ mod big;
 mod frag;
 mod interface;
 pub mod packet;
+pub mod xsk;
 
 pub use crate::{
     big::BigBuf,
@@ -22,5 +23,6 @@ pub use crate::{
         FragBuf, //
     },
     interface::new_interface,
-    packet::TxPacket, //
+    packet::TxPacket,
+    xsk::XskBuf, //
 };

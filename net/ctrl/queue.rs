@@ -8,7 +8,14 @@ use kernel::{
     new_mutex,
     prelude::*,
     processor::cpu_relax,
-    sync::Mutex,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Mutex,
+        MutexGuard, //
+    },
     time::{
         delay::fsleep,
         Delta,
@@ -22,13 +29,14 @@ use virtio::{
     FeatureSet,
     Message,
     TimeLimit,
+    Used,
     Virtqueue, //
 };
 
 /// The time in which a device has to answer, as [`TimeLeft`] counts it.
 const TIMEOUT: TimeLimit = TimeLimit::from_millis(5_000);
-/// The time after which no further command of a batch is sent.
-const BATCH_TIMEOUT: TimeLimit = TimeLimit::from_millis(10_000);
+/// The time after which no further command of a batch, or of an RTNL section, is sent.
+const TOTAL_TIMEOUT: TimeLimit = TimeLimit::from_millis(10_000);
 /// The number of checks of the queue before the first pause.
 const SPINS: usize = 200;
 /// The pause between two checks.
@@ -36,37 +44,49 @@ const PAUSE: Delta = Delta::from_micros(50);
 /// The most that one pause counts.
 const LONGEST_PAUSE: Delta = Delta::from_millis(10);
 
-/// A command: class and number, data, a second part of the data, and the acknowledgement.
+/// A command: class and number, data, a second part of the data, and the acknowledgement. Its tail
+/// is the result.
 pub(crate) type Command = Message<(KBox<[u8; 2]>, KVec<u8>, KVec<u8>), u8>;
 
 /// Largest number of segments of a [`Command`].
 pub(crate) const COMMAND_SEGMENTS: usize = 4;
 
-/// The time that is left to wait, in nanoseconds.
+/// The time that is left to wait.
 ///
 /// If a pause takes very long, the virtual machine was stopped or its host was busy, and the device
 /// could not work either. So each pause counts for at most [`LONGEST_PAUSE`], and the queue is
 /// checked at least [`TIMEOUT`] / [`LONGEST_PAUSE`] times before a command times out.
-pub(super) struct TimeLeft(i64);
+pub(super) struct TimeLeft {
+    /// Nanoseconds.
+    nanos: i64,
+    /// Nanoseconds at first.
+    all: i64,
+}
 
 impl TimeLeft {
     fn new(limit: TimeLimit) -> Self {
-        Self(limit.as_delta().as_nanos())
+        let nanos = limit.as_delta().as_nanos();
+        Self { nanos, all: nanos }
     }
 
     /// Counts a pause.
     fn count_pause(&mut self, pause: Delta) {
         let nanos = pause.as_nanos().clamp(0, LONGEST_PAUSE.as_nanos());
-        self.0 = self.0.saturating_sub(nanos);
+        self.nanos = self.nanos.saturating_sub(nanos);
+    }
+
+    /// Whether half of the time is over.
+    pub(super) fn is_half_over(&self) -> bool {
+        self.nanos < self.all / 2
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.0 <= 0
+        self.nanos <= 0
     }
 
     /// Uses up the rest of the time.
     pub(super) fn use_up(&mut self) {
-        self.0 = 0;
+        self.nanos = 0;
     }
 }
 
@@ -76,7 +96,28 @@ pub(super) struct State {
     /// The queue still has a command that timed out.
     pub(super) unanswered: bool,
     /// The time that is left for the batch that runs, if one does.
-    pub(super) batch: Option<TimeLeft>,
+    batch: Option<TimeLeft>,
+    /// The time that is left for commands outside of a batch. `None`: all of it.
+    section: Option<TimeLeft>,
+}
+
+impl State {
+    /// Returns the queue, if there is one, whether it still has a command that timed out, and the
+    /// time that is left for commands.
+    pub(super) fn parts(&mut self) -> (Option<&mut Virtqueue<Command>>, &mut bool, &mut TimeLeft) {
+        let time_left = match &mut self.batch {
+            Some(batch) => batch,
+            None => self
+                .section
+                .get_or_insert_with(|| TimeLeft::new(TOTAL_TIMEOUT)),
+        };
+        (self.queue.as_mut(), &mut self.unanswered, time_left)
+    }
+
+    /// Whether a batch runs.
+    pub(super) fn is_batch(&self) -> bool {
+        self.batch.is_some()
+    }
 }
 
 /// The control queue of a device, if the device has one.
@@ -85,7 +126,9 @@ pub(crate) struct Control {
     features: FeatureSet,
     pub(super) endian: Endian,
     #[pin]
-    pub(super) state: Mutex<State>,
+    state: Mutex<State>,
+    /// The RTNL section is over that used up half of its time.
+    section_is_over: Atomic<bool>,
 }
 
 impl Control {
@@ -98,7 +141,9 @@ impl Control {
                 queue: None,
                 unanswered: false,
                 batch: None,
+                section: None,
             }),
+            section_is_over: Atomic::new(false),
         })
     }
 
@@ -109,6 +154,7 @@ impl Control {
     ) -> Option<Virtqueue<Command>> {
         let mut state = self.state.lock();
         state.unanswered = false;
+        state.section = None;
         core::mem::replace(&mut state.queue, queue)
     }
 
@@ -117,28 +163,44 @@ impl Control {
         self.features.has(features::CTRL_VQ) && self.features.has(feature)
     }
 
-    /// Runs `f` with a common time limit for all its commands ([`BATCH_TIMEOUT`]). After the limit,
+    /// Runs `f` with a common time limit for all its commands ([`TOTAL_TIMEOUT`]). After the limit,
     /// or after a command without an answer, further commands fail at once. So a slow device cannot
     /// hold the RTNL for long. Does not nest. Process context, sleeps.
     pub(crate) fn batch<R>(&self, rtnl: &mut Rtnl, f: impl FnOnce(&mut Rtnl) -> R) -> R {
-        self.state.lock().batch = Some(TimeLeft::new(BATCH_TIMEOUT));
+        self.state.lock().batch = Some(TimeLeft::new(TOTAL_TIMEOUT));
         let result = f(rtnl);
         self.state.lock().batch = None;
         result
     }
+
+    /// Locks the state. Process context, sleeps.
+    pub(super) fn lock_state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        if self.section_is_over.xchg(false, Relaxed) {
+            state.section = None;
+        }
+        state
+    }
+
+    /// Has the time limit of an RTNL section begin again: called by a work item that takes the RTNL
+    /// itself, so the section whose commands scheduled the work item is over. Not for `ndo_work`,
+    /// which the core may call many times in one section. Does not wait for a command.
+    pub(crate) fn end_section(&self, _rtnl: &mut Rtnl) {
+        self.section_is_over.store(true, Relaxed);
+    }
 }
 
-/// Waits for the one command that is in the queue, and takes its time off that of the batch.
+/// Waits for the one command that is in the queue, and takes its time off `total`.
 pub(super) fn wait_for_answer(
     queue: &mut Virtqueue<Command>,
-    mut batch: Option<&mut TimeLeft>,
-) -> Result<Command> {
+    total: &mut TimeLeft,
+) -> Result<Used<Command>> {
     let mut spins = SPINS;
     let mut time_left = TimeLeft::new(TIMEOUT);
     loop {
         // The queue is also checked after the last pause.
         if let Some(used) = queue.get_buf() {
-            return Ok(used.into_buffer());
+            return Ok(used);
         }
         if queue.is_broken() {
             return Err(EIO);
@@ -154,9 +216,7 @@ pub(super) fn wait_for_answer(
             fsleep(PAUSE);
             let pause = start.elapsed();
             time_left.count_pause(pause);
-            if let Some(batch) = &mut batch {
-                batch.count_pause(pause);
-            }
+            total.count_pause(pause);
         }
     }
 }
@@ -196,7 +256,7 @@ mod tests {
     /// A device is slow to answer each command.
     #[test]
     fn a_batch_ends() {
-        let mut batch = TimeLeft::new(BATCH_TIMEOUT);
+        let mut batch = TimeLeft::new(TOTAL_TIMEOUT);
         let mut commands = 0;
         while !batch.is_over() {
             for _ in 0..100 {
@@ -210,7 +270,7 @@ mod tests {
     /// After a command without an answer, no further command is sent.
     #[test]
     fn a_batch_ends_with_silence() {
-        let mut batch = TimeLeft::new(BATCH_TIMEOUT);
+        let mut batch = TimeLeft::new(TOTAL_TIMEOUT);
         assert!(!batch.is_over());
         batch.use_up();
         assert!(batch.is_over());

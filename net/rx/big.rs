@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     header::{
-        RawHeader,
+        LongHeader,
         MAX_LEN, //
     },
     negotiated::{
@@ -93,18 +93,17 @@ fn add_all(
 impl PollMode for Big<'_> {
     type Buffer = BigBuf;
 
-    fn receive(
-        &mut self,
-        context: Context<'_, '_>,
-        _queue: &mut impl QueueOps<BigBuf>,
-        used: Used<BigBuf>,
-    ) {
+    fn receive(&mut self, context: Context<'_, '_>, queue: &mut impl QueueOps<BigBuf>) -> bool {
+        let Some(used) = queue.get_buf() else {
+            return false;
+        };
         context.counters().packets.add(1);
         let buffer = receive(context, used);
         // The list has room for all buffers of the ring.
         if let Err(e) = self.0.push_within_capacity(buffer) {
             drop(e);
         }
+        true
     }
 
     fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<BigBuf>) -> Result {
@@ -130,10 +129,10 @@ fn receive(context: Context<'_, '_>, used: Used<BigBuf>) -> BigBuf {
         count_wrong_length(context);
         return buffer;
     }
-    let header = buffer.read::<MAX_LEN>();
+    let header = LongHeader::new(buffer.read::<MAX_LEN>(), &negotiated.header);
     context.count_bytes(len - skip);
     match buffer.packet(context.0, len - skip, COPY_LEN) {
-        Ok(skb) => deliver_any(context, skb, RawHeader::new(header)),
+        Ok(skb) => deliver_any(context, skb, header),
         Err(e) if e == ENOMEM => context.count_drop(),
         Err(_) => count_wrong_length(context),
     }

@@ -19,12 +19,10 @@ use super::{
     COPY_LEN, //
 };
 use crate::{
-    header::{
-        RawHeader,
-        MAX_LEN, //
-    },
-    nic::Nic,
+    header::HeaderKind,
+    nic::Nic, //
 };
+use core::marker::PhantomData;
 use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
@@ -33,10 +31,10 @@ use net_buffers::FragBuf;
 use netdev::{
     frag::{
         ip_padding,
-        NET_SKB_PAD,
-        SKB_SHARED_INFO, //
+        NET_SKB_PAD, //
     },
     skb::ETH_HLEN,
+    DropReason,
     EthSkb,
     PoolSlot,
     RxData,
@@ -46,98 +44,215 @@ use netdev::{
     RxSkb, //
 };
 use virtio::{
+    Look,
+    Looked,
     QueueOps,
-    Used, //
+    UsedRef, //
 };
 
 /// Largest packet: the largest IP packet with Ethernet header and two VLAN tags.
 pub(super) const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
 
-/// Receives to mergeable buffers, which come from the pool.
-pub(super) struct Mergeable<'a, 'b>(pub(super) PoolSlot<'a, Nic<'b>>);
+/// Receives to mergeable buffers, which come from the pool. Packets have headers of a kind.
+pub(super) struct Mergeable<'a, 'b, H> {
+    pool: PoolSlot<'a, Nic<'b>>,
+    _header: PhantomData<H>,
+}
 
-impl PollMode for Mergeable<'_, '_> {
+impl<'a, 'b, H> Mergeable<'a, 'b, H> {
+    /// Returns the mode for the pool of the queue.
+    pub(super) fn new(pool: PoolSlot<'a, Nic<'b>>) -> Self {
+        Self {
+            pool,
+            _header: PhantomData,
+        }
+    }
+}
+
+impl<H: HeaderKind> PollMode for Mergeable<'_, '_, H> {
     type Buffer = FragBuf;
 
-    fn receive(
-        &mut self,
-        context: Context<'_, '_>,
-        queue: &mut impl QueueOps<FragBuf>,
-        used: Used<FragBuf>,
-    ) {
-        receive(context, queue, used);
+    #[inline(always)]
+    fn receive(&mut self, context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>) -> bool {
+        receive::<H, _>(context, queue, &mut self.pool)
     }
 
     fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<FragBuf>) -> Result {
-        refill_frags(context, queue, &mut self.0)
+        refill_frags(context, queue, &mut self.pool)
     }
 }
 
-/// Returns the kind of buffers of `len` bytes. `mapped` says whether they stay mapped for the
+/// Returns the kind of buffers of `len` bytes, of which `header` are those of the header. `mapped`
+/// says whether they stay mapped for the
 /// device while they are packets.
+///
+/// A packet is built around a buffer if two of them fit a page. It has headroom then, so that a
+/// packet that is forwarded with another header before it is not copied.
 ///
 /// `skb_shared_info` contains pointers, so it must not be in memory that the device can still
 /// write.
-pub(super) fn kind(len: u32, mapped: bool) -> Option<RxKind> {
-    const PADDING: u32 = ip_padding(MAX_LEN as u32);
-    let fits = |headroom| !mapped && headroom + len + SKB_SHARED_INFO <= PAGE_SIZE as u32 / 2;
-    // PERF: With headroom, a packet that is forwarded with another header before it is not copied.
-    if fits(NET_SKB_PAD + PADDING) {
-        RxKind::new(len, NET_SKB_PAD + PADDING, true)
-    } else if fits(PADDING) {
-        RxKind::new(len, PADDING, true)
-    } else {
-        RxKind::new(len, 0, false)
-    }
+pub(super) fn kind(len: u32, header: u32, mapped: bool) -> Option<RxKind> {
+    RxKind::with_headroom(len, NET_SKB_PAD + ip_padding(header))
+        .filter(|kind| !mapped && kind.size() <= PAGE_SIZE as u32 / 2)
+        .or_else(|| RxKind::new(len, 0, false))
 }
 
-/// Receives a packet that starts in `used`.
-fn receive(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, used: Used<FragBuf>) {
+/// Copies the packet that starts in a used buffer, if the packet is short and the buffer can be
+/// used again. Returns the packet, or none without memory, and its header.
+///
+/// # Errors
+///
+/// Any other packet: its header, or none if it is shorter than that.
+#[inline(always)]
+fn copy<H: HeaderKind>(
+    context: Context<'_, '_>,
+    data: &RxData,
+    pool: &mut PoolSlot<'_, Nic<'_>>,
+) -> Result<(Option<EthSkb>, H), Option<H>> {
     let negotiated = &context.dev().data().negotiated;
     // PERF: The pair is read once, and the counters are complete before the copy, so that fewer
     // values have to be kept across its calls. That saves 9 instructions a packet.
     let pair = context.pair();
-    pair.counters.rx.packets.add(1);
-    let data = FragBuf::received(used);
-    // Headers of mergeable buffers have all fields.
-    let Some(header) = RawHeader::read(&data) else {
-        // Without a header the number of buffers is unknown.
-        return count_too_short(context);
+    pair.rx.counters.packets.add(1);
+    // Headers of mergeable buffers have the number of buffers.
+    let Some(header) = H::read(data, &negotiated.header) else {
+        return Err(None);
     };
-    let skip = MAX_LEN as u32;
-    let buffers = negotiated.header.num_buffers(&header.bytes());
+    let skip = H::len(&negotiated.header);
+    let buffers = negotiated.header.num_buffers(&header.raw().bytes());
     // OVERFLOW: `skip` bytes of `data` were read above.
     let len = data.len().wrapping_sub(skip);
-    if buffers != 1 || len < ETH_HLEN as u32 || len > COPY_LEN {
-        // PERF: Passed as two values, so that `data` stays in registers.
-        let (frag, len) = data.into_parts();
-        return receive_more(context, queue.reborrow(), frag, len, header);
+    // A buffer of another kind than the driver wants now is not used again.
+    if buffers != 1 || len < ETH_HLEN as u32 || len > COPY_LEN || !pool.is_current(data) {
+        return Err(Some(header));
     }
-    pair.counters.rx.bytes.add(len.into());
+    pair.rx.counters.bytes.add(len.into());
     pair.add_received(len);
-    let Some(skb) = EthSkb::copy::<COPY_LEN, _>(context.0, data, skip) else {
-        return context.count_drop();
-    };
-    deliver(context, skb, header);
+    let skb = EthSkb::copy::<COPY_LEN, _>(context.0, data, skip);
+    Ok((skb, header))
 }
 
-/// Receives a packet that takes several buffers, is too large to be copied, or is malformed.
+/// Looks at a used buffer by [`copy`].
+struct Copier<'a, 'b, 'c, 'd, H> {
+    context: Context<'a, 'b>,
+    pool: PoolSlot<'c, Nic<'d>>,
+    _header: PhantomData<H>,
+}
+
+impl<H: HeaderKind> Look<FragBuf> for Copier<'_, '_, '_, '_, H> {
+    type Again = (Option<EthSkb>, H);
+    type Taken = Option<H>;
+
+    #[inline(always)]
+    fn look(mut self, used: UsedRef<'_, FragBuf>) -> Result<Self::Again, Self::Taken> {
+        copy(self.context, &FragBuf::seen(used), &mut self.pool)
+    }
+}
+
+/// Receives the packet that starts in the next used buffer. Returns false if there is none.
+///
+/// The buffer of a packet that is copied goes back to the device.
+#[inline(always)]
+fn receive<H: HeaderKind, Q: QueueOps<FragBuf>>(
+    context: Context<'_, '_>,
+    queue: &mut Q,
+    pool: &mut PoolSlot<'_, Nic<'_>>,
+) -> bool {
+    let copier = Copier::<H> {
+        context,
+        pool: pool.reborrow(),
+        _header: PhantomData,
+    };
+    match queue.get_buf_or_add_again(copier) {
+        Looked::Nothing => return false,
+        Looked::AddedAgain((skb, header)) => deliver_copy(context, skb, header),
+        Looked::Taken(header, used) => {
+            let len = used.len();
+            receive_other(context, queue, used.into_buffer().into_frag(), len, header);
+        }
+        // PERF: A function for mapped memory, where other memory is the usual case.
+        Looked::Unable if Q::ADDS_AGAIN => {
+            return receive_and_keep_outlined::<H>(context, queue.reborrow(), pool.reborrow());
+        }
+        Looked::Unable => return receive_and_keep::<H>(context, queue, pool),
+    }
+    true
+}
+
+/// As [`receive`]. The buffer of a packet that is copied is kept for the next refill.
+#[inline(always)]
+fn receive_and_keep<H: HeaderKind>(
+    context: Context<'_, '_>,
+    queue: &mut impl QueueOps<FragBuf>,
+    pool: &mut PoolSlot<'_, Nic<'_>>,
+) -> bool {
+    let Some(used) = queue.get_buf() else {
+        return false;
+    };
+    let data = FragBuf::received(used);
+    match copy::<H>(context, &data, pool) {
+        Ok((skb, header)) => {
+            pool.keep(data.into_frag());
+            deliver_copy(context, skb, header);
+        }
+        Err(header) => {
+            let (frag, len) = data.into_parts();
+            receive_other(context, queue, frag, len, header);
+        }
+    }
+    true
+}
+
 #[inline(never)]
-fn receive_more(
+fn receive_and_keep_outlined<H: HeaderKind>(
+    context: Context<'_, '_>,
+    mut queue: impl QueueOps<FragBuf>,
+    mut pool: PoolSlot<'_, Nic<'_>>,
+) -> bool {
+    receive_and_keep::<H>(context, &mut queue, &mut pool)
+}
+
+/// Passes a copied packet to the stack, or counts it as dropped if there is none.
+#[inline(always)]
+fn deliver_copy<H: HeaderKind>(context: Context<'_, '_>, skb: Option<EthSkb>, header: H) {
+    match skb {
+        Some(skb) => deliver(context, skb, header),
+        None => context.count_drop(),
+    }
+}
+
+/// Receives a packet that was not copied by [`copy`], and starts in a fragment to which `len` bytes
+/// were written.
+///
+/// PERF: The fragment and the length are two values, so that they stay in registers.
+#[inline(always)]
+fn receive_other<H: HeaderKind>(
+    context: Context<'_, '_>,
+    queue: &mut impl QueueOps<FragBuf>,
+    frag: RxFrag,
+    len: u32,
+    header: Option<H>,
+) {
+    match header {
+        Some(header) => receive_more(context, queue.reborrow(), frag, len, header),
+        // Without a header the number of buffers is unknown.
+        None => count_too_short(context),
+    }
+}
+
+/// Receives a packet that is no short one in a buffer which is used again, or is malformed.
+#[inline(never)]
+fn receive_more<H: HeaderKind>(
     context: Context<'_, '_>,
     mut queue: impl QueueOps<FragBuf>,
     frag: RxFrag,
     len: u32,
-    header: RawHeader,
+    header: H,
 ) {
     let data = RxData::from_parts(frag, len);
-    let skip = MAX_LEN as u32;
-    let buffers = context
-        .dev()
-        .data()
-        .negotiated
-        .header
-        .num_buffers(&header.bytes());
+    let layout = &context.dev().data().negotiated.header;
+    let skip = H::len(layout);
+    let buffers = layout.num_buffers(&header.raw().bytes());
     let Some(mut more) = buffers.checked_sub(1) else {
         // A packet takes at least one buffer.
         return count_wrong_length(context);
@@ -150,7 +265,9 @@ fn receive_more(
     context.count_bytes(len);
 
     let packet = if len <= COPY_LEN {
-        EthSkb::copy::<COPY_LEN, _>(context.0, data, skip).map(|skb| RxPacket::new(skb.into_rx()))
+        let skb = EthSkb::copy::<COPY_LEN, _>(context.0, &data, skip);
+        drop(data);
+        skb.map(|skb| RxPacket::new(skb.into_rx()))
     } else if data.has_tailroom() {
         RxSkb::build(context.0, data, skip).map(RxPacket::new)
     } else {
@@ -164,7 +281,8 @@ fn receive_more(
 
     while more != 0 {
         let Some(used) = queue.get_buf() else {
-            return count_wrong_length(context);
+            count_wrong_length(context);
+            return packet.finish().drop_with(DropReason::DevHdr);
         };
         more -= 1;
         let data = FragBuf::received(used);
@@ -173,12 +291,18 @@ fn receive_more(
         // Length 0, also the result of an impossible length: the packet has a hole.
         if len == 0 || packet.len().saturating_add(len) > MAX_PACKET {
             discard(context, &mut queue, more);
-            return count_wrong_length(context);
+            count_wrong_length(context);
+            let reason = if len == 0 {
+                DropReason::DevHdr
+            } else {
+                DropReason::PktTooBig
+            };
+            return packet.finish().drop_with(reason);
         }
         if packet.append(data, 0).is_err() {
             discard(context, &mut queue, more);
             context.count_drop();
-            return;
+            return packet.finish().drop_with(DropReason::NoMem);
         }
     }
 

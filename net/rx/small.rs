@@ -12,7 +12,10 @@ use super::{
     COPY_LEN, //
 };
 use crate::{
-    header::RawHeader,
+    header::{
+        HeaderKind,
+        LongHeader, //
+    },
     negotiated::GOOD_PACKET_LEN,
     nic::Nic, //
 };
@@ -31,10 +34,7 @@ use netdev::{
     RxPacket,
     RxSkb, //
 };
-use virtio::{
-    QueueOps,
-    Used, //
-};
+use virtio::QueueOps;
 
 /// Receives to small buffers, which come from the pool.
 pub(super) struct Small<'a, 'b>(pub(super) PoolSlot<'a, Nic<'b>>);
@@ -42,15 +42,14 @@ pub(super) struct Small<'a, 'b>(pub(super) PoolSlot<'a, Nic<'b>>);
 impl PollMode for Small<'_, '_> {
     type Buffer = FragBuf;
 
-    fn receive(
-        &mut self,
-        context: Context<'_, '_>,
-        _queue: &mut impl QueueOps<FragBuf>,
-        used: Used<FragBuf>,
-    ) {
+    fn receive(&mut self, context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>) -> bool {
+        let Some(used) = queue.get_buf() else {
+            return false;
+        };
         context.counters().packets.add(1);
         let (frag, len) = FragBuf::received(used).into_parts();
         receive(context, frag, len);
+        true
     }
 
     fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<FragBuf>) -> Result {
@@ -60,11 +59,7 @@ impl PollMode for Small<'_, '_> {
 
 /// Returns the kind of the buffers, with a header of `header` bytes.
 pub(super) fn kind(header: u32) -> Option<RxKind> {
-    RxKind::new(
-        header + GOOD_PACKET_LEN,
-        NET_SKB_PAD + ip_padding(header),
-        true,
-    )
+    RxKind::with_headroom(header + GOOD_PACKET_LEN, NET_SKB_PAD + ip_padding(header))
 }
 
 /// Receives the packet in `frag`, to which `len` bytes were written.
@@ -74,7 +69,8 @@ fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
     let skip = negotiated.header.len as u32;
     let data = RxData::from_parts(frag, len);
     let len = data.len().saturating_sub(skip);
-    let (true, Some(header)) = (len >= ETH_HLEN as u32, RawHeader::read(&data)) else {
+    let header = LongHeader::read(&data, &negotiated.header);
+    let (true, Some(header)) = (len >= ETH_HLEN as u32, header) else {
         return count_too_short(context);
     };
     if len > GOOD_PACKET_LEN {

@@ -2,7 +2,10 @@
 
 //! Pending settings: those that are still to be sent to the device.
 
-use crate::ctrl::error::is_unanswered;
+use crate::ctrl::error::{
+    for_user,
+    is_unanswered, //
+};
 use kernel::{
     fmt,
     prelude::*,
@@ -24,6 +27,8 @@ const DELAYS_MS: [u32; 4] = [1_000, 2_000, 4_000, 8_000];
 pub(crate) enum Setting {
     /// The number of pairs of queues in use.
     Pairs,
+    /// The configuration of RSS and hash reports.
+    Hash,
     /// The address.
     Address,
     /// The receive mode, and the addresses of the filter.
@@ -32,6 +37,8 @@ pub(crate) enum Setting {
     Vlans,
     /// The offloads of received packets.
     Offloads,
+    /// The limits of notifications.
+    Coalescing,
 }
 
 impl Setting {
@@ -39,10 +46,12 @@ impl Setting {
     const fn name(self) -> &'static str {
         match self {
             Self::Pairs => "number of queue pairs",
+            Self::Hash => "RSS",
             Self::Address => "address",
             Self::RxMode => "receive mode",
             Self::Vlans => "VLANs",
             Self::Offloads => "offloads",
+            Self::Coalescing => "coalescing",
         }
     }
 }
@@ -55,12 +64,14 @@ impl Settings {
     pub(super) const NONE: Self = Self(0);
 
     /// All settings, in the order in which they are sent.
-    pub(super) const ALL: [Setting; 5] = [
+    pub(super) const ALL: [Setting; 7] = [
         Setting::Pairs,
+        Setting::Hash,
         Setting::Address,
         Setting::RxMode,
         Setting::Vlans,
         Setting::Offloads,
+        Setting::Coalescing,
     ];
 
     pub(super) fn all() -> Self {
@@ -98,9 +109,9 @@ impl fmt::Display for Settings {
 pub(crate) struct PendingSettings {
     /// [`Settings`].
     settings: Atomic<u32>,
-    /// Number of VLANs that were sent, in the order of the stack.
-    pub(super) vlans: Atomic<usize>,
-    /// Number of further attempts so far.
+    /// Number of VLANs that were sent, in the order of the stack: the newest VLAN is the first.
+    vlans: Atomic<usize>,
+    /// Number of further attempts so far, or since VLANs were sent last.
     attempts: Atomic<usize>,
 }
 
@@ -121,6 +132,7 @@ impl PendingSettings {
             return;
         }
         if setting == Setting::Vlans {
+            // Also if the command was not sent: a new VLAN is the first of the list.
             self.restart_vlans();
         }
         let before = self.settings();
@@ -128,6 +140,32 @@ impl PendingSettings {
         if before == Settings::NONE {
             self.schedule_retry(dev);
         }
+    }
+
+    /// As [`PendingSettings::failed`], for a change that a user asked for. Returns the error for
+    /// the user.
+    pub(crate) fn failed_for_user(
+        &self,
+        dev: &Device<impl Operations>,
+        setting: Setting,
+        e: Error,
+    ) -> Error {
+        self.failed(dev, setting, e);
+        for_user(e)
+    }
+
+    /// Returns how many VLANs were sent, in the order of the stack.
+    pub(super) fn vlans(&self) -> usize {
+        self.vlans.load(Relaxed)
+    }
+
+    /// Records how many VLANs were sent. If there are more than before, counts attempts anew: a
+    /// slow device gets all VLANs, however many attempts that takes. With the RTNL held.
+    pub(super) fn set_vlans(&self, sent: usize) {
+        if sent > self.vlans() {
+            self.attempts.store(0, Relaxed);
+        }
+        self.vlans.store(sent, Relaxed);
     }
 
     /// Restarts the list of VLANs from its beginning. With the RTNL held.

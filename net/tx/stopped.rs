@@ -7,14 +7,12 @@ use super::{
     reap,
     report_if_broken,
     wake,
+    with_guard,
     LastReport, //
 };
-use crate::{
-    nic::{
-        Nic,
-        Pair, //
-    },
-    stats::TxCounters,
+use crate::nic::{
+    Nic,
+    Pair, //
 };
 use net_buffers::TxPacket;
 use netdev::{
@@ -32,13 +30,9 @@ use virtio::{
 /// Wakes the stack if the queue that was just stopped has room. Otherwise asks for a callback when
 /// most outstanding packets are used.
 #[cold]
-pub(super) fn wait_for_room<Q: QueueOps<TxPacket>>(
-    queue: &mut Q,
-    stack: StackQueue<'_, Nic<'_>>,
-    counters: &TxCounters,
-) {
+pub(super) fn wait_for_room<Q: QueueOps<TxPacket>>(queue: &mut Q, stack: StackQueue<'_, Nic<'_>>) {
     let finds_room = |queue: &mut Q| {
-        reap(queue, stack, counters, Budget::NONE);
+        reap(queue, stack, Budget::NONE);
         has_room(queue.num_free(), stack.pair())
     };
     let free = |queue: &Q| queue.num_free();
@@ -48,7 +42,7 @@ pub(super) fn wait_for_room<Q: QueueOps<TxPacket>>(
         finds_room,
         free,
     ) {
-        wake(queue, stack, counters);
+        wake(queue, stack);
         queue.disable_cb();
     }
 }
@@ -80,11 +74,10 @@ fn room_or_callback<Q>(
 /// For a queue without NAPI.
 #[inline(never)]
 fn wake_stopped_queue(mut queue: impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
-    let counters = &stack.pair().counters.tx;
     let mut last_report = LastReport::new();
     loop {
-        reap(&mut queue, stack, counters, Budget::NONE);
-        wake(&queue, stack, counters);
+        reap(&mut queue, stack, Budget::NONE);
+        wake(&queue, stack);
         if !stack.is_xmit_stopped()
             || queue.enable_cb_delayed().is_quiet()
             || last_report.is_unchanged(&queue)
@@ -102,11 +95,8 @@ fn with_locked(
     index: usize,
     f: impl FnOnce(&mut Virtqueue<TxPacket>, StackQueue<'_, Nic<'_>>),
 ) {
-    if let Some(mut guard) = dev.tx_lock(index) {
-        let (state, stack) = guard.parts();
-        if let Some(vq) = state.queue.as_mut() {
-            f(vq, stack);
-        }
+    if let Some(guard) = dev.tx_lock(index) {
+        with_guard(guard, |vq, _, stack| f(vq, stack));
     }
 }
 
@@ -122,6 +112,7 @@ pub(crate) fn wake_stopped(dev: &Device<Nic<'_>>, index: usize) {
 pub(crate) fn stuck(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
     if pair.tx_napi.read_once() {
         pair.tx_stuck.write_once(true);
+        pair.tx_rare.write_once(true);
         dev.tx_kick(index);
         return;
     }
@@ -144,6 +135,18 @@ pub(crate) fn link_up(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
             stack.wake();
         }
     });
+}
+
+/// Wakes the stack after a pause of the queue, unless the queue has no room, and has NAPI look for
+/// used packets, whose callback may have come during the pause. Process context.
+pub(crate) fn resume(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
+    if !pair.tx_napi.read_once() {
+        return wake_stopped(dev, index);
+    }
+    with_locked(dev, index, |vq, stack| {
+        with_queue!(vq, |queue| wake(&queue, stack));
+    });
+    dev.tx_kick(index);
 }
 
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
