@@ -28,8 +28,10 @@
 //! | [`recovery`] | scheduling of the recovery work |
 //! | [`recovery_work`] | the work: configuration changes, broken queues, late requests |
 //! | [`restart`] | restart of a device, or the end of its use |
+//! | [`removal`] | removal of a disk whose device does not answer |
 //! | [`queue_restart`] | restart of a single queue |
 //! | [`requeue`] | the fate of requests that a device had |
+//! | [`message_limit`] | a limit for messages that a device can cause |
 //! | [`resize`] | changes of capacity |
 //! | [`cache`] | the write cache and its mode |
 //! | [`geometry`] | disk geometry |
@@ -61,6 +63,7 @@ mod blk {
     pub(crate) mod header;
     pub(crate) mod health;
     pub(crate) mod limits;
+    pub(crate) mod message_limit;
     pub(crate) mod name;
     pub(crate) mod negotiated;
     pub(crate) mod ops;
@@ -70,6 +73,7 @@ mod blk {
     pub(crate) mod queues;
     pub(crate) mod recovery;
     pub(crate) mod recovery_work;
+    pub(crate) mod removal;
     pub(crate) mod request;
     pub(crate) mod requeue;
     pub(crate) mod resize;

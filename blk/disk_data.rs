@@ -8,6 +8,7 @@ use crate::{
         Failure,
         Health, //
     },
+    message_limit::MessageLimit,
     queue::LockedQueue,
     recovery::Recovery,
 };
@@ -45,6 +46,8 @@ pub(crate) struct DiskData {
     pub(crate) pending_id: Mutex<Option<Pending>>,
     /// The health of the device.
     pub(crate) health: Health,
+    /// The limit for messages about changes of the configuration.
+    pub(crate) messages: MessageLimit,
     /// The index of the disk, free again after the last close.
     pub(crate) _index: DiskIndex,
 }

@@ -12,6 +12,7 @@ use crate::{
         Phase, //
     },
     limits,
+    message_limit::MessageLimit,
     negotiated,
     power,
     queue::LockedQueue,
@@ -122,14 +123,15 @@ impl Driver for Blk {
         fail_device_if_unusable(&data.disk);
         // From here on, changes of the configuration are ignored.
         data.recovery.flush();
-        // A failed wake-up left requests waiting.
+        // A failed wake-up or restart left requests waiting.
         data.recovery.release_held();
         data.disk.start_stopped_queues();
         if !data.disk_data.has_queues() {
             data.disk.mark_dead();
         }
         // Waits for requests. The recovery still handles a queue that breaks now, or a request that
-        // is not answered.
+        // is not answered. The watch handles a device that answers nothing.
+        data.recovery.watch_removal();
         let registration = data.registration.lock().take();
         drop(registration);
         teardown(dev, &data);
@@ -177,6 +179,8 @@ impl Driver for Blk {
         // Requests fail from here on.
         data.disk_data.set_recovery(None);
         data.disk_data.quiesce_and_reset(dev);
+        // A failed wake-up or restart left requests waiting.
+        data.recovery.release_held();
     }
 }
 
@@ -230,6 +234,7 @@ fn new_driver_data(dev: &Device<Bound>) -> Result<impl PinInit<DriverData, Error
             cache_control: dev.has_feature(features::CONFIG_WCE),
             pending_id <- new_mutex!(None),
             health: Health::new(raw.write_cache),
+            messages: MessageLimit::new(),
             _index: index,
         }),
         GFP_KERNEL,

@@ -36,6 +36,9 @@ pub(crate) struct Globals {
     /// The workqueue of the recovery work of devices in software. The reset of such a device waits
     /// for work on queues without a rescuer thread.
     without_reserve: OwnedQueue,
+    /// The workqueue of the work that watches devices which are removed. It has a rescuer thread of
+    /// its own, because such work lasts as long as the removal.
+    watches: OwnedQueue,
     /// The module cannot be unloaded before this is dropped, as the last field.
     _last: LastReference,
 }
@@ -50,6 +53,7 @@ impl Globals {
     pub(crate) fn new(last: LastReference) -> Result<Arc<Self>> {
         let workqueue = OwnedQueue::new_percpu(c"virtio-blk")?;
         let without_reserve = OwnedQueue::new_percpu_without_reserve(c"virtio-blk-soft")?;
+        let watches = OwnedQueue::new_percpu(c"virtio-blk-gone")?;
         let major = Major::register(c"virtblk")?;
         Arc::pin_init(
             pin_init!(Self {
@@ -57,6 +61,7 @@ impl Globals {
                 indices <- IndexAllocator::new(),
                 workqueue,
                 without_reserve,
+                watches,
                 _last: last,
             }),
             GFP_KERNEL,
@@ -70,6 +75,16 @@ impl Globals {
             &self.without_reserve
         } else {
             &self.workqueue
+        }
+    }
+
+    /// Returns the workqueue for work that watches a device during its removal, and may reset it.
+    /// `software` as for [`Globals::queue`].
+    pub(crate) fn watch_queue(&self, software: bool) -> &OwnedQueue {
+        if software {
+            &self.without_reserve
+        } else {
+            &self.watches
         }
     }
 }

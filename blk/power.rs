@@ -18,7 +18,10 @@ use crate::{
 use blockdev::{
     disk::Freezing,
     memory,
-    mq::RequestList, //
+    mq::{
+        Op,
+        RequestList, //
+    },
 };
 use kernel::{
     device::Bound,
@@ -29,7 +32,8 @@ use virtio::{
     TimeLimit, //
 };
 
-/// The time in which a device has to end one more request.
+/// The time in which a device has to end one more request, unless it has a [long
+/// operation](Op::is_long).
 const QUIET_LIMIT: TimeLimit = TimeLimit::from_millis(5_000);
 /// The time in which a device has to end all requests.
 const FREEZE_LIMIT: TimeLimit = TimeLimit::from_millis(60_000);
@@ -41,7 +45,9 @@ const POLL_INTERVAL_MS: u32 = 50;
 ///
 /// If the device ends no request for five seconds, or not all within a minute, the outstanding
 /// requests are reclaimed. They wait for the wake-up of the device, or fail, as after a
-/// [restart](crate::requeue).
+/// [restart](crate::requeue). A device that has a flush, discard, write of zeroes or secure erase
+/// gets the whole minute, because a flush would fail. So does a disk that does not count its
+/// requests.
 ///
 /// # Errors
 ///
@@ -54,8 +60,8 @@ pub(crate) fn freeze(data: Pin<&DriverData>) -> Result {
         disk_data.health.set_phase(Phase::Suspended);
         data.recovery.flush();
         if data.recovery.held.lock().is_some() {
-            // The device did not wake up the last time: no request is outstanding, and held
-            // requests stay held.
+            // The device did not wake up the last time, or its restart has failed: no request is
+            // outstanding, and held requests stay held.
             return disk_data
                 .with_device(|dev| reset_device(dev, &data))
                 .ok_or(ENODEV);
@@ -96,10 +102,11 @@ fn reset_device(dev: &Device<Bound>, data: &DriverData) {
 /// Waits until no request is outstanding, or the device has failed.
 fn wait_for_requests(freezing: &Freezing<'_, Blk>, data: &DriverData) {
     let disk_data: &DiskData = &data.disk_data;
+    let disk = &data.disk;
     let (mut quiet, mut total) = (0, 0);
-    let mut ended = data.disk.ended_so_far();
+    let mut ended = disk.ended_so_far();
     while !freezing.wait(POLL_INTERVAL_MS) {
-        let now = data.disk.ended_so_far();
+        let now = disk.ended_so_far();
         quiet = if now == ended {
             quiet + POLL_INTERVAL_MS
         } else {
@@ -113,7 +120,13 @@ fn wait_for_requests(freezing: &Freezing<'_, Blk>, data: &DriverData) {
                 .try_with_device(|dev| disk_data.failure(dev).is_some())
                 .unwrap_or_else(|e| e == ENODEV)
         };
-        if quiet >= QUIET_LIMIT.as_millis() || total >= FREEZE_LIMIT.as_millis() || unusable() {
+        // A disk that does not count ended requests has the whole minute.
+        let is_silent = || {
+            quiet >= QUIET_LIMIT.as_millis()
+                && disk.counts_ended()
+                && !disk.any_outstanding(Op::is_long)
+        };
+        if total >= FREEZE_LIMIT.as_millis() || is_silent() || unusable() {
             return;
         }
     }

@@ -6,9 +6,10 @@
 //! The requests of a broken queue do not come back by themselves. The driver must not end them,
 //! because the device may still use their memory. So it resets the device: after that, the driver
 //! owns all requests. If the disk is in use, the driver then [restarts the device](crate::restart).
-//! If the restart fails, or the device needs too many restarts, the driver fails the device: the
-//! disk has no queues, and each request fails at once. That ends when the device is bound again,
-//! wakes up, or its function is reset.
+//! If the restart fails, the driver holds requests back and tries again. If the device needs too
+//! many restarts, or another one cannot help, the driver fails the device: the disk has no queues,
+//! and each request fails at once. That ends when the device is bound again, wakes up, or its
+//! function is reset.
 
 use crate::{
     globals::Globals,
@@ -28,7 +29,8 @@ use kernel::{
     },
 };
 
-/// Requests that are held back, because the system sleeps, or the transport is being reset.
+/// Requests that are held back, because the system sleeps, the transport is being reset, or a
+/// restart has failed.
 pub(crate) type HeldRequests = Mutex<Option<Quiesced<Blk>>>;
 
 /// The recovery work of a disk. Callers that cannot sleep schedule it: callbacks, adding, polling.
@@ -40,6 +42,8 @@ pub(crate) type HeldRequests = Mutex<Option<Quiesced<Blk>>>;
 pub(crate) struct Recovery {
     #[pin]
     work: Deferred<RecoveryWork>,
+    #[pin]
+    removal_watch: Deferred<RemovalWatch>,
     globals: Arc<Globals>,
     /// Whether the device is software, so that its reset waits for other work of the kernel.
     software: bool,
@@ -60,6 +64,7 @@ impl Recovery {
         software: bool,
     ) -> Result<Arc<Self>> {
         let held = Arc::pin_init(new_mutex!(None), GFP_KERNEL)?;
+        let removal_watch = RemovalWatch { disk: disk.clone() };
         let work = RecoveryWork {
             disk,
             held: held.clone(),
@@ -67,6 +72,7 @@ impl Recovery {
         Arc::pin_init(
             pin_init!(Self {
                 work <- Deferred::new(work),
+                removal_watch <- Deferred::new(removal_watch),
                 globals,
                 software,
                 held,
@@ -79,6 +85,13 @@ impl Recovery {
     #[cold]
     pub(crate) fn schedule(&self) {
         self.work.schedule(self.globals.queue(self.software));
+    }
+
+    /// Watches the device until the driver revokes its reference to it: if the device is silent, it
+    /// is [failed](crate::removal). For the time in which the disk is deleted. Any context.
+    pub(crate) fn watch_removal(&self) {
+        self.removal_watch
+            .schedule(self.globals.watch_queue(self.software));
     }
 
     /// Waits until the work that was scheduled is done. Process context, sleeps, without the device
@@ -108,4 +121,10 @@ pub(crate) fn release_held(held: &HeldRequests) {
 pub(crate) struct RecoveryWork {
     pub(crate) disk: Arc<GenDisk<Blk>>,
     pub(crate) held: Arc<HeldRequests>,
+}
+
+/// The work that watches a device while its disk is deleted: see [`removal`](crate::removal). Ends
+/// when the driver [revokes](virtio::WeakDevice::revoke) its reference to the device.
+pub(crate) struct RemovalWatch {
+    pub(crate) disk: Arc<GenDisk<Blk>>,
 }

@@ -16,7 +16,8 @@ use crate::{
     restart::{
         fail_device,
         fail_device_if_unusable,
-        restart, //
+        restart,
+        Ended, //
     },
 };
 use blockdev::{
@@ -58,12 +59,14 @@ impl RecoveryWork {
             let failure = disk_data.failure(dev);
             if failure.is_none() && disk_data.has_queues() && disk_data.health.is_reconfigured() {
                 let _ = update_capacity(dev, &self.disk, true).inspect_err(|e| {
-                    dev_err!(
-                        dev.as_ref(),
-                        "[{}] capacity cannot be read: {:?}\n",
-                        self.disk.name(),
-                        e
-                    );
+                    if disk_data.messages.may_log() {
+                        dev_err!(
+                            dev.as_ref(),
+                            "[{}] capacity cannot be read: {:?}\n",
+                            self.disk.name(),
+                            e
+                        );
+                    }
                 });
             }
             failure
@@ -90,11 +93,28 @@ impl RecoveryWork {
                 return false;
             }
         }
-        let Some(mut delay) = disk_data.health.restarts.next() else {
-            let _ = disk_data.with_device(|dev| fail_device(dev, &self.disk, failure));
-            release_held(&self.held);
-            return false;
-        };
+        // Each restart takes one of a bounded number, and waits for its turn.
+        while let Some(delay) = disk_data.health.restarts.next() {
+            match self.attempt(failure, delay) {
+                Some(Ended::Done) => {
+                    release_held(&self.held);
+                    return false;
+                }
+                Some(Ended::Failed) => {}
+                // The device is about to be removed, or to sleep. The code that does this takes
+                // care of requests that are held back.
+                None => return true,
+            }
+        }
+        let _ = disk_data.with_device(|dev| fail_device(dev, &self.disk, failure));
+        release_held(&self.held);
+        false
+    }
+
+    /// Restarts a device after `delay`. Returns `None` if the device is removed or put to sleep
+    /// before that.
+    fn attempt(&self, failure: Failure, mut delay: Delta) -> Option<Ended> {
+        let disk_data = self.disk.data();
         while disk_data.health.phase() == Phase::Running {
             if delay > Delta::ZERO {
                 fsleep(PAUSE);
@@ -104,17 +124,15 @@ impl RecoveryWork {
             let done = memory::without_io(|| {
                 disk_data
                     .device
-                    .try_exclusive(|dev| restart(dev, &self.disk, failure))
+                    .try_exclusive(|dev| restart(dev, &self.disk, &self.held, failure))
             });
             match done {
+                Ok(ended) => return Some(ended),
                 Err(EBUSY) => fsleep(PAUSE),
-                _ => {
-                    release_held(&self.held);
-                    return false;
-                }
+                // The binding is over.
+                Err(_) => return Some(Ended::Done),
             }
         }
-        // The device is about to be removed, or to sleep.
-        true
+        None
     }
 }

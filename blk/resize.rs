@@ -20,8 +20,10 @@ use kernel::{
 };
 use virtio::Device;
 
-/// Reads the capacity and sets it for the disk. The block size of the disk is set before. Process
-/// context.
+/// Reads the capacity and sets it for the disk. The block size of the disk is set before. The
+/// message about it may be suppressed if there were many. Process context, with the device locked
+/// ([`DiskData::with_device`](crate::disk_data::DiskData::with_device)), or before the disk is
+/// registered.
 ///
 /// # Errors
 ///
@@ -34,16 +36,18 @@ pub(crate) fn update_capacity(dev: &Device<Bound>, disk: &Disk<Blk>, resized: bo
     }
     let block_size = disk.logical_block_size();
     let blocks = capacity.div_ceil((block_size / SECTOR_SIZE).max(1).into());
-    dev_notice!(
-        dev.as_ref(),
-        "[{}] {}{} {}-byte logical blocks ({}/{})\n",
-        disk.name(),
-        if resized { "new size: " } else { "" },
-        blocks,
-        block_size,
-        HumanSize::new(blocks, block_size, Units::Decimal),
-        HumanSize::new(blocks, block_size, Units::Binary)
-    );
+    if disk.data().messages.may_log() {
+        dev_notice!(
+            dev.as_ref(),
+            "[{}] {}{} {}-byte logical blocks ({}/{})\n",
+            disk.name(),
+            if resized { "new size: " } else { "" },
+            blocks,
+            block_size,
+            HumanSize::new(blocks, block_size, Units::Decimal),
+            HumanSize::new(blocks, block_size, Units::Binary)
+        );
+    }
     disk.set_capacity_and_notify(capacity);
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::{
         find_queues,
         fit_segments, //
     },
+    recovery::HeldRequests,
     request::BlkBuffer,
     requeue::{
         reclaim,
@@ -39,21 +40,55 @@ use virtio::{
     Virtqueue, //
 };
 
+/// The end of a [restart].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The device works, or was given up.
+    Done,
+    /// The device does not work, and another restart may help. Requests are held back, and the
+    /// device has no queues.
+    Failed,
+}
+
 /// Restarts a device, or only [the queue](crate::queue_restart) that is stuck, or fails the device.
-/// Process context, sleeps.
-pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, failure: Failure) {
+/// If the restart has failed and another one may help, requests go to `held`. Process context,
+/// sleeps.
+pub(crate) fn restart(
+    dev: &Exclusive<'_>,
+    disk: &Arc<GenDisk<Blk>>,
+    held: &HeldRequests,
+    failure: Failure,
+) -> Ended {
     let quiet = disk.quiesce();
     // A timeout that is handled before the requests are queued again would schedule another
     // restart.
     let timeouts = disk.hold_timeouts();
     let mut requests = RequestList::new();
-    if !queue_restart::restart_queue(dev, disk, failure, &timeouts, &mut requests) {
-        restart_device(dev, disk, failure, &timeouts, requests);
-    }
+    let ended = if queue_restart::restart_queue(dev, disk, failure, &timeouts, &mut requests) {
+        Ended::Done
+    } else {
+        restart_device(dev, disk, failure, &timeouts, requests)
+    };
     drop(timeouts);
+    if ended == Ended::Failed {
+        let old = held.lock().replace(quiet);
+        // After a failed wake-up or restart, requests were held back before.
+        drop(old);
+        return ended;
+    }
     drop(quiet);
     // Requests that waited for room in a ring can be added now, or fail.
     disk.start_stopped_queues();
+    ended
+}
+
+/// Whether an error of a restart will be the same at the next one:
+///
+/// - `ENODEV`: the device was given up, or refuses the features;
+/// - `EINVAL`: the device no longer offers the features;
+/// - `E2BIG`: the new rings are too small.
+fn is_final(e: Error) -> bool {
+    matches!(e, ENODEV | EINVAL | E2BIG)
 }
 
 /// Restarts a device, or fails it. `requests` are those that were reclaimed from the device before,
@@ -64,7 +99,7 @@ fn restart_device(
     failure: Failure,
     timeouts: &TimeoutsHeld<'_, Blk>,
     mut requests: RequestList<Request<Blk>>,
-) {
+) -> Ended {
     let disk_data = disk.data();
     disk_data.reset(dev);
     reclaim(disk_data, &mut requests);
@@ -74,30 +109,49 @@ fn restart_device(
         dev.negotiate().and_then(|()| bring_up(dev, disk))
     };
     disk_data.clear_failures();
-    let state = result.unwrap_or(AfterReset::Gone);
-    if let Err(e) = result {
-        disk_data.quiesce_and_reset(dev);
-        disk_data.drop_queues();
-        // Logged before the first request fails.
-        dev_err!(
-            dev.as_ref(),
-            "[{}] {}: given up ({:?}), all requests fail\n",
-            disk.name(),
-            failure,
-            e
-        );
-    }
+    let (state, ended) = match result {
+        Ok(state) => (state, Ended::Done),
+        Err(e) => {
+            disk_data.quiesce_and_reset(dev);
+            disk_data.drop_queues();
+            if is_final(e) || dev.is_given_up() {
+                // Logged before the first request fails.
+                dev_err!(
+                    dev.as_ref(),
+                    "[{}] {}: given up ({:?}), all requests fail\n",
+                    disk.name(),
+                    failure,
+                    e
+                );
+                (AfterReset::Gone, Ended::Done)
+            } else {
+                // The requests wait for another restart, as they do while the system sleeps.
+                (AfterReset::Same, Ended::Failed)
+            }
+        }
+    };
     let outcome = requeue_or_fail(disk, timeouts, requests, state);
-    if result.is_ok() {
-        dev_warn!(
+    match result {
+        Ok(_) => dev_warn!(
             dev.as_ref(),
             "[{}] {}: started anew, {} requests are issued again, {} failed\n",
             disk.name(),
             failure,
             outcome.requeued,
             outcome.failed
-        );
+        ),
+        Err(e) if ended == Ended::Failed => dev_warn!(
+            dev.as_ref(),
+            "[{}] {}: cannot be started anew yet ({:?}), {} requests wait, {} failed\n",
+            disk.name(),
+            failure,
+            e,
+            outcome.requeued,
+            outcome.failed
+        ),
+        Err(_) => {}
     }
+    ended
 }
 
 /// Brings a device whose features were negotiated into its former state: finds as many queues, sets
@@ -106,7 +160,7 @@ fn restart_device(
 ///
 /// # Errors
 ///
-/// - `ENOSPC`: the new rings are too small for requests that the block layer has made.
+/// - `E2BIG`: the new rings are too small for requests that the block layer has made.
 /// - `EIO`: a queue broke at once.
 /// - Those of [`Device::find_vqs`].
 pub(crate) fn bring_up(dev: &Device<Bound>, disk: &GenDisk<Blk>) -> Result<AfterReset> {
@@ -140,7 +194,7 @@ fn find_queues_again(
     let segments = disk.max_segments();
     let queues = find_queues(dev, disk.tag_set().data().split, segments)?;
     if fit_segments(dev, &queues, segments) < segments {
-        return Err(ENOSPC);
+        return Err(E2BIG);
     }
     Ok(queues)
 }
