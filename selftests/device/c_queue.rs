@@ -163,7 +163,7 @@ impl CQueue {
     }
 
     /// Returns the number of outstanding buffers.
-    pub fn in_flight(&self) -> usize {
+    pub fn outstanding(&self) -> usize {
         self.buffers.len() - self.free.len()
     }
 

@@ -21,7 +21,7 @@ pub struct GuestSegment {
 /// The address of a byte of the driver's memory, which a device still has.
 ///
 /// The test ensures that the memory has not been freed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct GuestByte(u64);
 
 impl GuestByte {

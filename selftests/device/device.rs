@@ -67,6 +67,7 @@ pub(crate) const UNPLUGGED: i32 = 2;
 /// The registers of the device.
 pub(crate) struct Registers {
     pub(crate) status: u8,
+    pub(crate) status_reads: u32,
     pub(crate) status_log: KVec<u8>,
     pub(crate) driver_features: [u64; 2],
     pub(crate) config: KVec<u8>,
@@ -76,10 +77,14 @@ pub(crate) struct Registers {
     pub(crate) resets: u32,
     /// The number of resets of single queues that began.
     pub(crate) queue_resets: u32,
+    /// The number of resets of single queues that failed.
+    pub(crate) failed_queue_resets: u32,
     /// Whether allocations could do I/O when the queues were found, or at a later reset.
     pub(crate) may_do_io: bool,
     pub(crate) affinity: KVec<(u32, Option<u32>)>,
     pub(crate) faults: Faults,
+    /// The number of notifications by the driver without `DRIVER_OK`.
+    pub(crate) early_kicks: u64,
     /// Whether the device was gone at the last reset, so that the transport no longer waits for it.
     pub(crate) given_up: bool,
 }
@@ -180,6 +185,7 @@ impl FakeDevice {
         config.extend_from_slice(&spec.config, GFP_KERNEL)?;
         let regs = Registers {
             status: 0,
+            status_reads: 0,
             status_log: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             driver_features: [0; 2],
             config,
@@ -188,9 +194,11 @@ impl FakeDevice {
             out_of_range: 0,
             resets: 0,
             queue_resets: 0,
+            failed_queue_resets: 0,
             may_do_io: true,
             affinity: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             faults: Faults::default(),
+            early_kicks: 0,
             given_up: false,
         };
         let queues = KVec::with_capacity(spec.queues.len(), GFP_KERNEL)?;
@@ -410,6 +418,7 @@ impl FakeDevice {
             regs.faults.mute = false;
             regs.faults.mute_queue = None;
             regs.faults.reset_ignored = false;
+            regs.faults.reset_refused = false;
             regs.faults.queue_reset_waits = false;
             regs.faults.swallow_interrupts = 0;
         }

@@ -44,8 +44,8 @@ impl Fake {
         // Descriptors, available and used ring with their events, and alignment.
         let bytes = usize::from(num) * (16 + 2 + 8) + 12 + RING_ALIGN as usize;
         // SAFETY: May be called in process context.
-        let area =
-            NonNull::new(unsafe { bindings::rust_virtio_fake_alloc(bytes) }).ok_or(ENOMEM)?;
+        let area = unsafe { bindings::rust_virtio_fake_alloc(bytes) };
+        let area = NonNull::new(area).ok_or(ENOMEM)?;
         // SAFETY: The device is valid, and the memory lives as long as the queue.
         let vq = unsafe {
             bindings::vring_new_virtqueue(

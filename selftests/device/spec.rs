@@ -151,6 +151,8 @@ pub struct Faults {
     pub config_stays: bool,
     /// The device ignores a reset: it keeps its status, and goes on.
     pub reset_ignored: bool,
+    /// The device cannot be reset, and says so: it sets FAILED, and goes on.
+    pub reset_refused: bool,
     /// The device handles no queue.
     pub mute: bool,
     /// The device does not handle the queue with this index.
@@ -167,8 +169,12 @@ pub struct Faults {
     pub notify_fails: bool,
     /// A queue cannot be reset alone.
     pub queue_reset_fails: bool,
+    /// The register for the reset of a queue reads as ones, as if there were no device.
+    pub queue_reset_ones: bool,
     /// The reset of a queue takes as long as this is set.
     pub queue_reset_waits: bool,
+    /// The milliseconds that the reset of a queue takes.
+    pub queue_reset_millis: u32,
     /// A queue that was reset cannot be enabled again.
     pub enable_fails: bool,
     /// The number of next interrupts that are lost.

@@ -39,6 +39,7 @@ use kernel::{
 };
 
 const STATUS_DRIVER_OK: u8 = bindings::VIRTIO_CONFIG_S_DRIVER_OK as u8;
+const STATUS_FAILED: u8 = bindings::VIRTIO_CONFIG_S_FAILED as u8;
 const STATUS_FEATURES_OK: u8 = bindings::VIRTIO_CONFIG_S_FEATURES_OK as u8;
 
 /// Returns the operations of a device.
@@ -152,7 +153,8 @@ extern "C" fn generation(vdev: *mut bindings::virtio_device) -> u32 {
 
 extern "C" fn get_status(vdev: *mut bindings::virtio_device) -> u8 {
     // SAFETY: The core calls the operations of a registered device.
-    let regs = unsafe { FakeDevice::from_vdev(vdev) }.regs.lock();
+    let mut regs = unsafe { FakeDevice::from_vdev(vdev) }.regs.lock();
+    regs.status_reads += 1;
     match (regs.faults.gone, regs.given_up) {
         (false, _) => regs.status,
         (true, false) => 0xff,
@@ -193,6 +195,10 @@ extern "C" fn reset(vdev: *mut bindings::virtio_device) {
         regs.resets += 1;
         regs.note_memory();
         if regs.faults.reset_ignored {
+            return;
+        }
+        if regs.faults.reset_refused {
+            regs.status |= STATUS_FAILED;
             return;
         }
         regs.given_up = regs.faults.gone;

@@ -3,9 +3,18 @@
 //! The disk or interface of a bound device, as used by the rest of the kernel.
 
 pub(crate) mod capture;
+pub(crate) mod coalesce;
 pub(crate) mod disk;
+pub(crate) mod drops;
+pub(crate) mod failover;
 pub(crate) mod nic;
 pub(crate) mod param;
+pub(crate) mod rss;
+pub(crate) mod stats;
+pub(crate) mod tunnel;
+pub(crate) mod xdp;
+pub(crate) mod xdp_frames;
+pub(crate) mod xsk;
 
 use crate::{
     bindings,

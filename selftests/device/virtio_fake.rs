@@ -101,18 +101,57 @@ pub use crate::{
     task::Task,
     user::{
         capture::Capture,
+        coalesce::Coalesce,
         disk::{
             Disk,
             Limits,
             ReadError, //
         },
+        drops::{
+            DropReason,
+            Drops, //
+        },
+        failover::{
+            OpensFirst,
+            Place, //
+        },
         nic::{
             Nic,
             NicState,
             NicStats,
-            Offload, //
+            Offload,
+            Rings, //
         },
-        param::Param, //
+        param::Param,
+        rss::{
+            RxFlow,
+            Rxfh, //
+        },
+        stats::{
+            EthtoolStats,
+            RX_STATS,
+            TX_STATS, //
+        },
+        tunnel::{
+            Tunnel,
+            TunnelFeatures, //
+        },
+        xdp::{
+            XdpActions,
+            XdpSeen,
+            XdpTest,
+            XdpVerdict,
+            MAX_SKB_FRAGS, //
+        },
+        xdp_frames::RedirectedFrames,
+        xsk::{
+            Xsk,
+            XskRing,
+            XskSpec,
+            XDP_COPY,
+            XDP_USE_NEED_WAKEUP,
+            XDP_ZEROCOPY, //
+        },
     },
 };
 

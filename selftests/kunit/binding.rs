@@ -39,11 +39,26 @@ struct Holder {
     #[pin]
     hold: Mutex<Option<Hold>>,
     ended: Atomic<i32>,
+    /// Positive once the managed resource was released.
+    released: Arc<Atomic<i32>>,
+}
+
+/// A managed resource that an object with a hold may borrow.
+struct Borrowed(Arc<Atomic<i32>>);
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Full);
+    }
 }
 
 impl Scenario for Holder {
     fn bound(&self, scope: Scope<'_>) {
-        *self.hold.lock() = Some(scope.hold());
+        let resource = Ok(Borrowed(self.released.clone()));
+        let dev = scope.dev().as_ref();
+        if devres::register::<_, Error>(dev, resource, GFP_KERNEL).is_ok() {
+            *self.hold.lock() = Some(scope.hold());
+        }
     }
 
     fn dropped(&self, _fake: &Fake) {
@@ -102,14 +117,16 @@ impl Scenario for Early {
 mod suite {
     use super::*;
 
-    /// Unbinding waits for the hold of the binding, also after the data was dropped.
+    /// Unbinding waits for the hold of the binding, also after the data was dropped. Managed
+    /// resources are released after that.
     #[test]
     fn held() -> Result {
         let scenario = Arc::pin_init(
-            pin_init!(Holder {
+            try_pin_init!(Holder {
                 hold <- new_mutex!(None),
                 ended: Atomic::new(0),
-            }),
+                released: Arc::new(Atomic::new(0), GFP_KERNEL)?,
+            }? Error),
             GFP_KERNEL,
         )?;
         let spec = Spec::scripted(scenario.clone());
@@ -122,9 +139,11 @@ mod suite {
         let dropped = wait::until(10_000, || scenario.ended.load(Relaxed) == 1);
         wait::pause(100);
         let waited = !task.is_done();
+        let kept = scenario.released.load(Relaxed) == 0;
         drop(hold);
         task.join(10_000)?;
-        check!(dropped && waited);
+        check!(dropped && waited && kept);
+        check_eq!(scenario.released.load(Relaxed), 1);
         Ok(())
     }
 

@@ -14,6 +14,8 @@ mod queue_restart;
 mod ramdisk;
 mod removal;
 mod request_status;
+mod requeue;
+mod slow;
 mod timeout;
 
 use self::{

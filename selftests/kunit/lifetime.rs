@@ -291,7 +291,7 @@ mod suite {
 
     /// If a device is removed with outstanding buffers, it is reset, and then each is dropped once.
     #[test]
-    fn removal_with_buffers_in_flight() -> Result {
+    fn removal_with_outstanding_buffers() -> Result {
         let (scenario, fake) = clumsy(Failure::Never, false)?;
         let plug = fake.plug()?;
         check!(fake.is_bound());

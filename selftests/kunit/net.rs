@@ -2,18 +2,28 @@
 
 //! The network driver against a fake card, end to end: frames go in and come out at the stack.
 
+mod adaptive;
+mod coalesce;
 mod control;
 mod detached;
+mod device_stats;
+mod failover;
 mod fake_nic;
 mod frame;
 mod pending;
 mod probe;
+mod queue_restart;
 mod removal;
+mod resize;
 mod restart;
 mod restore;
+mod rss;
 mod rx;
 mod stopped;
+mod tunnel;
 mod tx;
+mod xdp;
+mod xsk;
 
 use self::fake_nic::{
     Answer,
@@ -27,6 +37,7 @@ use virtio::time_limit::Haste;
 use virtio_fake::{
     messages,
     wait,
+    Action,
     Addresses,
     Fake,
     Nic,
@@ -67,6 +78,23 @@ const F_GUEST_ANNOUNCE: u32 = 21;
 const F_MQ: u32 = 22;
 /// Feature: the address is set by a command.
 const F_CTRL_MAC_ADDR: u32 = 23;
+/// Feature: the hash of a packet selects its queue.
+const F_RSS: u32 = 60;
+
+/// Feature: the device reports statistics.
+const F_DEVICE_STATS: u32 = 50;
+/// Feature: the limits of notifications of a single queue are set by a command.
+const F_VQ_NOTF_COAL: u32 = 52;
+/// Feature: the limits of notifications are set by a command.
+const F_NOTF_COAL: u32 = 53;
+
+/// Feature: the interface is the standby for another one.
+const F_STANDBY: u32 = 62;
+
+/// Feature: the header of a received packet has a hash.
+const F_HASH_REPORT: u32 = 57;
+/// Feature: the driver reports the length of the headers of packets to segment.
+const F_GUEST_HDRLEN: u32 = 59;
 
 /// The address of the card.
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
@@ -76,13 +104,14 @@ const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 struct Config([u8; 24]);
 
 impl Default for Config {
-    /// A card with a link and one pair of queues.
+    /// A card with a link, one pair of queues, and the smallest RSS that is allowed.
     fn default() -> Self {
         Self([0; 24])
             .mac(MAC)
             .put16(6, 1)
             .put16(8, 1)
             .put16(10, 1500)
+            .rss(40, 128, 0x1ff)
     }
 }
 
@@ -112,6 +141,14 @@ impl Config {
 
     fn mtu(self, mtu: u16) -> Self {
         self.put16(10, mtu)
+    }
+
+    /// Sets the largest lengths of the hash key and of the indirection table, and the kinds of
+    /// packets that the device can hash.
+    fn rss(self, key: u8, table: u16, types: u32) -> Self {
+        self.put(17, [key])
+            .put16(18, table)
+            .put(20, types.to_le_bytes())
     }
 }
 
@@ -268,6 +305,52 @@ impl NetFixture {
         nic.set_up(true)?;
         check!(wait::until(5_000, || self.fake.held(0) > 0 && nic.state().carrier));
         Ok(nic)
+    }
+
+    /// Plugs a card with `pairs` pairs of queues, a control queue, and these features besides.
+    fn with_pairs(pairs: u16, features: &[u32]) -> Result<Self> {
+        let mut all = KVec::new();
+        all.extend_from_slice(&[F_MAC, F_MQ, F_CTRL_VQ], GFP_KERNEL)?;
+        all.extend_from_slice(features, GFP_KERNEL)?;
+        let queues = 2 * usize::from(pairs) + 1;
+        Self::new(Config::default().pairs(pairs), &all, queues)
+    }
+
+    /// Resets the card with the driver bound to it. Returns the number of commands before the
+    /// reset.
+    fn reset(&self) -> Result<usize> {
+        self.reset_with(|| Ok(()))
+    }
+
+    /// As [`NetFixture::reset`]. Calls `meanwhile` while the card has no queues.
+    fn reset_with(&self, meanwhile: impl FnOnce() -> Result) -> Result<usize> {
+        let plug = self.plug.as_ref().ok_or(ENODEV)?;
+        plug.reset_prepare()?;
+        let done = meanwhile();
+        let told = self.fake_nic.told();
+        plug.reset_done()?;
+        done.map(|()| told)
+    }
+
+    /// Calls `f`, during which the card does not answer commands that begin with these bytes. The
+    /// card answers after that. Returns the result of `f`, and the number of commands before the
+    /// answer.
+    fn unanswered<R>(&self, begin: &[u8], f: impl FnOnce() -> R) -> Result<(R, usize)> {
+        self.fake_nic.answer_some(begin, Answer::Later)?;
+        let result = f();
+        let told = self.fake_nic.told();
+        self.fake_nic.answer_some(begin, Answer::Ack(0))?;
+        self.answer_late()?;
+        Ok((result, told))
+    }
+
+    /// Has the card answer the command that it holds.
+    fn answer_late(&self) -> Result {
+        let control = self.fake_nic.control().ok_or(ENODEV)?;
+        self.fake.finish(control, |chain| {
+            let _ = chain.write(0, &[0]);
+            Action::Complete(1)
+        })
     }
 
     /// Shortens the time limits of the driver for this device until its removal.

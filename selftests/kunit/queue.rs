@@ -2,6 +2,7 @@
 
 //! The ownership of buffers, with each ring layout (virtio spec §2.6 to §2.8).
 
+mod doorbell;
 mod hostile;
 mod message;
 mod resize;
@@ -19,7 +20,12 @@ use kernel::{
     prelude::*, //
 };
 use virtio::{
+    with_queue,
     Affinity,
+    Look,
+    Looked,
+    QueueOps,
+    UsedRef,
     Virtqueue, //
 };
 use virtio_fake::{
@@ -52,6 +58,23 @@ fn refused(vq: &mut Virtqueue<TestBuffer>, buffer: TestBuffer) -> Result<Error> 
         Err(back) => {
             check_eq!(back.buffer.number(), number);
             Ok(back.error)
+        }
+    }
+}
+
+/// Looks at the number and the length of a buffer, which is to be added again, or not.
+struct Looker(bool);
+
+impl Look<TestBuffer> for Looker {
+    type Again = (u64, u32);
+    type Taken = (u64, u32);
+
+    fn look(self, used: UsedRef<'_, TestBuffer>) -> Result<(u64, u32), (u64, u32)> {
+        let seen = (used.buffer().number(), used.len());
+        if self.0 {
+            Ok(seen)
+        } else {
+            Err(seen)
         }
     }
 }
@@ -117,6 +140,51 @@ mod suite {
                 check_eq!(used.len(), want as u32);
             }
             check_eq!(vq.num_free(), 8);
+            Ok(())
+        })
+    }
+
+    /// A buffer that the driver looks at is added again, or taken, unless the ring is unable to.
+    #[test]
+    fn looked_at() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
+            add(&mut vq, TestBuffer::new(5, &drops)?.out(b"a")?.in_(32)?)?;
+            let free = vq.num_free();
+            for round in 0..20 {
+                let again = round < 19;
+                vq.kick();
+                check_eq!(fake.serve(0)?, 1);
+                let mut bytes = [0];
+                fake.finish(0, |chain| {
+                    let _ = chain.read(0, &mut bytes);
+                    Action::Complete(round)
+                })?;
+                check_eq!(&bytes, b"a");
+                let look = Looker(again);
+                match with_queue!(vq, |mut queue| queue.get_buf_or_add_again(look)) {
+                    Looked::Nothing => return Err(ENODATA),
+                    Looked::AddedAgain(seen) => check!(again && seen == (5, round)),
+                    Looked::Taken(seen, used) => {
+                        check!(!again && seen == (5, round));
+                        drop(used);
+                    }
+                    Looked::Unable => {
+                        let used = vq.get_buf().ok_or(ENODATA)?;
+                        check_eq!((used.buffer().number(), used.len()), (5, round));
+                        if again {
+                            add(&mut vq, used.into_buffer())?;
+                        }
+                    }
+                }
+                check_eq!(drops.count(), u64::from(!again));
+                check_eq!(vq.num_free() == free, again);
+            }
+            let look = Looker(true);
+            let looked = with_queue!(vq, |mut queue| queue.get_buf_or_add_again(look));
+            check!(matches!(looked, Looked::Nothing | Looked::Unable));
+            check!(vq.get_buf().is_none());
             Ok(())
         })
     }
@@ -267,6 +335,14 @@ mod suite {
                 check_err!(queues.take::<TestBuffer>(1), ENOENT);
                 check_err!(queues.take::<TestBuffer>(3), ENOENT);
                 let again = || dev.find_vqs(specs(3, false)?, Affinity::Default);
+                // The kernel adds the two up in 32 bits, and would write before an array.
+                for (pre_vectors, post_vectors) in [(u32::MAX - 1, 2), (2, 2), (4, 0)] {
+                    let spread = Affinity::Spread {
+                        pre_vectors,
+                        post_vectors,
+                    };
+                    check_err!(dev.find_vqs(specs(3, false)?, spread).map(|_| ()), EINVAL);
+                }
                 check_err!(again(), EBUSY);
                 drop(queues);
                 check_err!(again(), EBUSY);

@@ -219,6 +219,38 @@ mod suite {
         Ok(())
     }
 
+    /// A device that says that it cannot be reset is given up at once, and not asked again and
+    /// again. FAILED that the driver has set says nothing of the kind.
+    #[test]
+    fn h049_reset_refused() -> Result {
+        for failed_before in [false, true] {
+            let _haste = Haste::new();
+            let (scenario, fake, plug) = reachable()?;
+            let device = scenario.device()?;
+            let reads = device.try_exclusive(|dev| {
+                dev.try_reset()?;
+                scenario.give_up();
+                if failed_before {
+                    fake.fault(|faults| faults.refuse_features = true);
+                    check_err!(dev.negotiate(), ENODEV);
+                    check!(fake.status() & FAILED != 0);
+                } else {
+                    dev.negotiate()?;
+                }
+                fake.fault(|faults| faults.reset_refused = true);
+                let before = fake.status_reads();
+                check_err!(dev.try_reset(), ENODEV);
+                check!(dev.is_given_up());
+                Ok(fake.status_reads() - before)
+            })??;
+            // Once before the reset, and until the device answers.
+            check_eq!(reads > 2, failed_before);
+            plug.within(5_000, drop)?;
+            check_eq!(scenario.drops.count(), 1);
+        }
+        Ok(())
+    }
+
     /// A device gets five restarts in a row, with growing delays.
     #[test]
     fn a_row() -> Result {

@@ -32,9 +32,9 @@ fn plug(features: &[u32]) -> Result<Option<(Fake, Plug)>> {
     let spec = Spec::new(ID).features(features).queues(1, 8)?;
     let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
     let plug = fake.plug()?;
-    if !fake
+    if fake
         .driver()
-        .is_some_and(|name| &*name == c"rust_virtio_rng")
+        .is_none_or(|name| &*name != c"rust_virtio_rng")
     {
         messages::skip(c"the sample is not loaded");
         return Ok(None);

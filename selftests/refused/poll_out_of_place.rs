@@ -18,6 +18,13 @@ pub fn twice<'a>(poll: RxPoll<'a, Nic<'a>>) -> Polled<'a> {
     poll.complete(0) //~ E0382
 }
 
+/// Traffic is measured after it.
+pub fn measure<'a>(mut poll: RxPoll<'a, Nic<'a>>) -> Polled<'a> {
+    let polled = poll.complete(0);
+    poll.measure(1, 100); //~ E0382
+    polled
+}
+
 /// The state of the queue after it was given up.
 pub fn state<'a>(mut poll: RxPoll<'a, Nic<'a>>) -> (Polled<'a>, u32) {
     let (state, _, _) = poll.parts();

@@ -67,9 +67,19 @@ impl Fake {
         self.0.regs.lock().resets
     }
 
+    /// Returns the number of times that the status was read.
+    pub fn status_reads(&self) -> u32 {
+        self.0.regs.lock().status_reads
+    }
+
     /// Returns the number of resets of a single queue that began.
     pub fn queue_resets(&self) -> u32 {
         self.0.regs.lock().queue_resets
+    }
+
+    /// Returns the number of resets of single queues that failed.
+    pub fn failed_queue_resets(&self) -> u32 {
+        self.0.regs.lock().failed_queue_resets
     }
 
     /// Returns the features that the driver accepted.
@@ -110,6 +120,11 @@ impl Fake {
     /// Returns the number of times that the driver broke a rule of the ring.
     pub fn violations(&self) -> u64 {
         self.0.violations.load(Relaxed)
+    }
+
+    /// Returns the number of notifications by the driver while `DRIVER_OK` was not set.
+    pub fn early_kicks(&self) -> u64 {
+        self.0.regs.lock().early_kicks
     }
 
     /// Whether allocations could do I/O when the driver found its queues, or at a later reset.

@@ -148,8 +148,8 @@ impl Plug {
         }
         let (vdev, other) = (self.fake.0.vdev.get(), other.fake.0.vdev.get());
         // SAFETY: Zeroes are a value of the structure in C.
-        let mut c: KBox<bindings::virtio_driver> =
-            KBox::new(unsafe { core::mem::zeroed() }, GFP_KERNEL)?;
+        let zeroes: bindings::virtio_driver = unsafe { core::mem::zeroed() };
+        let mut c = KBox::new(zeroes, GFP_KERNEL)?;
         c.driver.name = c"virtio_fake_c".as_char_ptr();
         // SAFETY: Both devices are registered. One is bound to a driver of the virtio bus, and the
         // test binds none to the other. After the grace period, no code uses the driver of the

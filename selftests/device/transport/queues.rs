@@ -4,7 +4,8 @@
 
 use super::{
     features,
-    has, //
+    has,
+    STATUS_DRIVER_OK, //
 };
 use crate::{
     bindings,
@@ -276,12 +277,21 @@ pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueu
         if !has(unsafe { features((*vq).vdev).read() }, RING_RESET) {
             return Err(ENOENT);
         }
-        {
+        let millis = {
             let mut regs = device.regs.lock();
             if regs.faults.queue_reset_fails {
+                regs.failed_queue_resets += 1;
                 return Err(ETIMEDOUT);
             }
+            if regs.faults.queue_reset_ones {
+                regs.failed_queue_resets += 1;
+                return Err(ENODEV);
+            }
             regs.queue_resets += 1;
+            regs.faults.queue_reset_millis
+        };
+        if millis > 0 {
+            fsleep(Delta::from_millis(millis.into()));
         }
         while device.regs.lock().faults.queue_reset_waits {
             fsleep(PAUSE);
@@ -358,8 +368,12 @@ pub(crate) extern "C" fn notify(vq: *mut bindings::virtqueue) -> bool {
     if let Ok(line) = device.line(index) {
         line.count_kick();
     }
-    if device.regs.lock().faults.notify_fails {
-        return false;
+    {
+        let mut regs = device.regs.lock();
+        regs.early_kicks += u64::from(regs.status & STATUS_DRIVER_OK == 0);
+        if regs.faults.notify_fails {
+            return false;
+        }
     }
     Arc::from(device).wake();
     true

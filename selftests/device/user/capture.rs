@@ -2,7 +2,10 @@
 
 //! The frames that the stack receives from a network interface.
 
-use super::nic::Nic;
+use super::{
+    nic::Nic,
+    tunnel::Tunnel, //
+};
 use crate::bindings;
 use kernel::{
     alloc::KVec,
@@ -46,7 +49,12 @@ impl Nic {
                 linear: Atomic::new(0),
                 headroom: Atomic::new(0),
                 aligned: Atomic::new(false),
+                queue: Atomic::new(-1),
                 summed: Atomic::new(0),
+                hash: Atomic::new(0),
+                hash_with_ports: Atomic::new(false),
+                metadata: Atomic::new(0),
+                tunnel <- new_spinlock!(Tunnel::default()),
             }? Error),
             GFP_KERNEL,
         )?;
@@ -73,8 +81,19 @@ struct CaptureInner {
     headroom: Atomic<u32>,
     /// Whether the payload of the last frame was aligned.
     aligned: Atomic<bool>,
+    /// The receive queue of the last frame.
+    queue: Atomic<i32>,
     /// The state of the checksum of the last frame.
     summed: Atomic<i32>,
+    /// The hash of the last frame.
+    hash: Atomic<u32>,
+    /// Whether that hash is of addresses and ports.
+    hash_with_ports: Atomic<bool>,
+    /// The number of bytes of metadata of the last frame.
+    metadata: Atomic<u32>,
+    /// The tunnel of the last frame. Locked as `frames`.
+    #[pin]
+    tunnel: SpinLock<Tunnel>,
 }
 
 // SAFETY: The C structure may be used from any thread.
@@ -101,19 +120,33 @@ impl CaptureInner {
         let inner =
             unsafe { &*kernel::container_of!(Opaque::cast_from(handler), CaptureInner, handler) };
         // SAFETY: By the safety requirements, `skb` is valid.
-        let (len, linear, headroom, aligned, summed) = unsafe {
+        let (len, linear, headroom, aligned, summed, metadata) = unsafe {
             (
                 bindings::rust_virtio_fake_frame_len(skb),
                 bindings::rust_virtio_fake_frame_linear(skb),
                 bindings::rust_virtio_fake_frame_headroom(skb),
                 bindings::rust_virtio_fake_frame_aligned(skb),
                 bindings::rust_virtio_fake_frame_summed(skb),
+                bindings::rust_virtio_fake_frame_metadata(skb),
             )
         };
+        // SAFETY: By the safety requirements, `skb` is valid.
+        let queue = unsafe { bindings::rust_virtio_fake_frame_queue(skb) };
+        inner.queue.store(queue, Relaxed);
+        let mut tunnel = bindings::rust_virtio_fake_tunnel::default();
+        // SAFETY: By the safety requirements, `skb` is valid.
+        unsafe { bindings::rust_virtio_fake_frame_tunnel(skb, &mut tunnel) };
+        *inner.tunnel.lock() = Tunnel::from_raw(&tunnel);
         inner.linear.store(linear, Relaxed);
         inner.headroom.store(headroom, Relaxed);
         inner.aligned.store(aligned, Relaxed);
         inner.summed.store(summed.into(), Relaxed);
+        let mut with_ports = false;
+        // SAFETY: By the safety requirements, `skb` is valid.
+        let hash = unsafe { bindings::rust_virtio_fake_frame_hash(skb, &mut with_ports) };
+        inner.hash.store(hash, Relaxed);
+        inner.hash_with_ports.store(with_ports, Relaxed);
+        inner.metadata.store(metadata, Relaxed);
         if let Ok(mut bytes) = KVec::from_elem(0u8, len as usize, GFP_ATOMIC) {
             // SAFETY: The buffer has that length.
             let ret =
@@ -158,10 +191,37 @@ impl Capture {
         self.inner.aligned.load(Relaxed)
     }
 
+    /// Returns the receive queue that the driver recorded for the last frame; negative if it
+    /// recorded none.
+    pub fn queue(&self) -> i32 {
+        self.inner.queue.load(Relaxed)
+    }
+
     /// Returns the state of the checksum of the last frame: 0 unknown, 1 checked, 3 to be
     /// completed.
     pub fn summed(&self) -> i32 {
         self.inner.summed.load(Relaxed)
+    }
+
+    /// Returns the hash that the last frame came with, or 0, and whether it is of addresses and
+    /// ports.
+    pub fn hash(&self) -> (u32, bool) {
+        let inner = &self.inner;
+        (
+            inner.hash.load(Relaxed),
+            inner.hash_with_ports.load(Relaxed),
+        )
+    }
+
+    /// Returns the number of bytes of metadata of the last frame; `u32::MAX` if they are not those
+    /// of the program.
+    pub fn metadata(&self) -> u32 {
+        self.inner.metadata.load(Relaxed)
+    }
+
+    /// Returns the tunnel of the last frame.
+    pub fn tunnel(&self) -> Tunnel {
+        self.with(|_| *self.inner.tunnel.lock())
     }
 
     /// Whether no frame was received.

@@ -207,6 +207,27 @@ impl Disk {
         self.rw(sector, &mut copy, bindings::req_op_REQ_OP_WRITE)
     }
 
+    /// Writes bytes at `sector` with `REQ_PREFLUSH` and `REQ_FUA`: the disk is flushed before, and
+    /// the bytes are on the medium afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the disk; `ENOMEM`.
+    pub fn write_safely(&self, sector: u64, bytes: &[u8]) -> Result {
+        let mut copy = KVec::with_capacity(bytes.len(), GFP_KERNEL)?;
+        copy.extend_from_slice(bytes, GFP_KERNEL)?;
+        // SAFETY: The block device is open (type invariant). The bytes are on the heap, and live
+        // until the function returns. The request has ended by then.
+        to_result(unsafe {
+            bindings::rust_virtio_fake_write_safely(
+                self.bdev(),
+                sector,
+                copy.as_mut_ptr().cast(),
+                copy.len(),
+            )
+        })
+    }
+
     fn rw(&self, sector: u64, bytes: &mut KVec<u8>, op: bindings::req_op) -> Result {
         // SAFETY: The block device is open (type invariant). The bytes are on the heap, and live
         // until the function returns. The request has ended by then.

@@ -12,11 +12,13 @@
 #include <linux/kernfs.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
+#include <net/addrconf.h>
 #include <linux/rtnetlink.h>
 #include <linux/sysfs.h>
 #include <net/netdev_lock.h>
 
 #include "../helpers.h"
+#include "with_nic.h"
 
 bool rust_virtio_fake_is_class(const struct device *dev, const char *name)
 {
@@ -110,6 +112,22 @@ int rust_virtio_fake_read_polled(struct block_device *bdev, sector_t sector,
 	return ret;
 }
 
+/* Writes with a flush before, and so that the data is on the medium afterwards. */
+int rust_virtio_fake_write_safely(struct block_device *bdev, sector_t sector,
+				  void *data, size_t len)
+{
+	struct bio_vec vec;
+	struct bio bio;
+	int ret;
+
+	bio_init(&bio, bdev, &vec, 1, REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA);
+	bio.bi_iter.bi_sector = sector;
+	bio_add_virt_nofail(&bio, data, len);
+	ret = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	return ret;
+}
+
 void rust_virtio_fake_limits(struct block_device *bdev,
 			     struct rust_virtio_fake_limits *limits)
 {
@@ -135,15 +153,6 @@ void rust_virtio_fake_limits(struct block_device *bdev,
 void rust_virtio_fake_timeout(struct block_device *bdev, unsigned int millis)
 {
 	blk_queue_rq_timeout(bdev_get_queue(bdev), msecs_to_jiffies(millis));
-}
-
-/* Returns the interface of a device of class "net", with a reference. */
-struct net_device *rust_virtio_fake_netdev(struct device *dev)
-{
-	struct net_device *netdev = to_net_dev(dev);
-
-	dev_hold(netdev);
-	return netdev;
 }
 
 void rust_virtio_fake_dev_hold(struct net_device *dev)
@@ -177,8 +186,8 @@ void rust_virtio_fake_nic(struct net_device *dev,
 	list_for_each_entry(napi, &dev->napi_list, dev_list)
 		nic->napi_weight = nic->napi_weight < 0 ? napi->weight :
 				   min(nic->napi_weight, napi->weight);
-	nic->xdp = dev->xdp_features || ops->ndo_bpf || ops->ndo_xdp_xmit ||
-		   ops->ndo_xsk_wakeup;
+	nic->af_xdp = (dev->xdp_features & NETDEV_XDP_ACT_XSK_ZEROCOPY) ||
+		      ops->ndo_xsk_wakeup;
 	nic->mtu = dev->mtu;
 	nic->max_mtu = dev->max_mtu;
 	nic->tx_queues = dev->real_num_tx_queues;
@@ -189,20 +198,14 @@ void rust_virtio_fake_nic(struct net_device *dev,
 	nic->carrier = netif_carrier_ok(dev);
 	nic->tx_stopped = netif_tx_queue_stopped(netdev_get_tx_queue(dev, 0));
 	nic->features = dev->features;
+	nic->reserved = LL_RESERVED_SPACE(dev);
+	nic->bql = 0;
+#ifdef CONFIG_BQL
+	nic->bql = READ_ONCE(netdev_get_tx_queue(dev, 0)->dql.num_queued) -
+		   READ_ONCE(netdev_get_tx_queue(dev, 0)->dql.num_completed);
+#endif
 	rtnl_unlock();
 }
-
-/* Runs an operation of the interface, if it is still registered. */
-#define WITH_NIC(dev, expr)					\
-({								\
-	int __ret = -ENODEV;					\
-								\
-	rtnl_lock();						\
-	if ((dev)->reg_state == NETREG_REGISTERED)		\
-		__ret = (expr);					\
-	rtnl_unlock();						\
-	__ret;							\
-})
 
 static int set_up(struct net_device *dev, bool up)
 {
@@ -248,9 +251,37 @@ int rust_virtio_fake_set_vlan(struct net_device *dev, u16 vid, bool on)
 	return WITH_NIC(dev, set_vlan(dev, vid, on));
 }
 
+/* Within one section of the RTNL, as when an interface with VLANs goes. */
+static int set_vlans(struct net_device *dev, u16 count, bool on)
+{
+	int ret = 0;
+	u16 vid;
+
+	for (vid = 1; vid <= count && !ret; vid++)
+		ret = set_vlan(dev, vid, on);
+	return ret;
+}
+
+int rust_virtio_fake_set_vlans(struct net_device *dev, u16 count, bool on)
+{
+	return WITH_NIC(dev, set_vlans(dev, count, on));
+}
+
 int rust_virtio_fake_add_multicast(struct net_device *dev, const u8 *addr)
 {
 	return WITH_NIC(dev, dev_mc_add(dev, addr));
+}
+
+/* Has the core refuse more receive queues than this, as if it had no memory for them. */
+static int limit_rx_queues(struct net_device *dev, unsigned int count)
+{
+	dev->num_rx_queues = count;
+	return 0;
+}
+
+int rust_virtio_fake_limit_rx_queues(struct net_device *dev, unsigned int count)
+{
+	return WITH_NIC(dev, limit_rx_queues(dev, count));
 }
 
 /* Detaches the interface, or attaches it, without telling the driver. */
@@ -365,19 +396,100 @@ int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs)
 	return WITH_NIC(dev, set_channels(dev, pairs));
 }
 
-static int set_gro_hw(struct net_device *dev, bool on)
+static int set_rings(struct net_device *dev, struct ethtool_ringparam *rings)
 {
+	struct kernel_ethtool_ringparam kernel = {};
+	int ret;
+
+	if (!dev->ethtool_ops || !dev->ethtool_ops->set_ringparam)
+		return -EOPNOTSUPP;
+	netdev_lock_ops(dev);
+	ret = dev->ethtool_ops->set_ringparam(dev, rings, &kernel, NULL);
+	netdev_unlock_ops(dev);
+	return ret;
+}
+
+int rust_virtio_fake_set_rings(struct net_device *dev, u32 rx, u32 tx, u32 mini,
+			       u32 jumbo)
+{
+	struct ethtool_ringparam rings = {
+		.cmd = ETHTOOL_SRINGPARAM,
+		.rx_pending = rx,
+		.rx_mini_pending = mini,
+		.rx_jumbo_pending = jumbo,
+		.tx_pending = tx,
+	};
+
+	return WITH_NIC(dev, set_rings(dev, &rings));
+}
+
+/* The sizes of the rings, and the largest sizes: receive, then transmit. */
+void rust_virtio_fake_rings(struct net_device *dev, u32 *to)
+{
+	struct kernel_ethtool_ringparam kernel = {};
+	struct ethtool_ringparam rings = { .cmd = ETHTOOL_GRINGPARAM };
+
+	rtnl_lock();
+	if (dev->reg_state == NETREG_REGISTERED && dev->ethtool_ops &&
+	    dev->ethtool_ops->get_ringparam)
+		dev->ethtool_ops->get_ringparam(dev, &rings, &kernel, NULL);
+	rtnl_unlock();
+	to[0] = rings.rx_pending;
+	to[1] = rings.rx_max_pending;
+	to[2] = rings.tx_pending;
+	to[3] = rings.tx_max_pending;
+}
+
+static int set_feature(struct net_device *dev, netdev_features_t feature,
+		       bool on)
+{
+	if (!(dev->hw_features & feature))
+		return !!(dev->features & feature) == on ? 0 : -EIO;
 	netdev_lock_ops(dev);
 	if (on)
-		dev->wanted_features |= NETIF_F_GRO_HW;
+		dev->wanted_features |= feature;
 	else
-		dev->wanted_features &= ~NETIF_F_GRO_HW;
+		dev->wanted_features &= ~feature;
 	netdev_update_features(dev);
 	netdev_unlock_ops(dev);
-	return !!(dev->features & NETIF_F_GRO_HW) == on ? 0 : -EIO;
+	return !!(dev->features & feature) == on ? 0 : -EIO;
+}
+
+static int disable_ipv6(struct net_device *dev)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	struct inet6_dev *idev = __in6_dev_get(dev);
+
+	if (idev)
+		WRITE_ONCE(idev->cnf.disable_ipv6, 1);
+#endif
+	return 0;
+}
+
+/* Has the stack send no frames of IPv6 on an interface that is down. */
+int rust_virtio_fake_disable_ipv6(struct net_device *dev)
+{
+	return WITH_NIC(dev, disable_ipv6(dev));
+}
+
+static int set_watchdog(struct net_device *dev, u32 millis)
+{
+	WRITE_ONCE(dev->watchdog_timeo, msecs_to_jiffies(millis));
+	return 0;
+}
+
+/* Sets the time after which the watchdog takes a stopped queue for stuck. */
+int rust_virtio_fake_set_watchdog(struct net_device *dev, u32 millis)
+{
+	return WITH_NIC(dev, set_watchdog(dev, millis));
 }
 
 int rust_virtio_fake_set_gro_hw(struct net_device *dev, bool on)
 {
-	return WITH_NIC(dev, set_gro_hw(dev, on));
+	return WITH_NIC(dev, set_feature(dev, NETIF_F_GRO_HW, on));
+}
+
+int rust_virtio_fake_set_rxhash(struct net_device *dev, bool on)
+{
+	return WITH_NIC(dev, set_feature(dev, NETIF_F_RXHASH, on));
 }

@@ -4,8 +4,7 @@
 
 use crate::{
     bindings,
-    fake::Fake,
-    user, //
+    fake::Fake, //
 };
 use kernel::{
     error::to_result,
@@ -40,12 +39,17 @@ pub struct NicState {
     pub speed: u32,
     /// The duplex: 0 for half, 1 for full, 0xff if it is not known.
     pub duplex: u8,
-    /// Whether the interface has XDP or AF_XDP.
-    pub xdp: bool,
+    /// Whether the interface has AF_XDP.
+    pub af_xdp: bool,
     /// Whether the address is checked when the interface goes up, and is valid.
     pub checks_address: bool,
     /// The smallest weight of the NAPI instances; negative if there is none.
     pub napi_weight: i32,
+    /// Bytes that the stack reserves before a packet that it sends (C: `LL_RESERVED_SPACE`).
+    pub reserved: u32,
+    /// Bytes in the first transmit queue that count against its limit (BQL); 0 on kernels without
+    /// such limits.
+    pub outstanding: u32,
 }
 
 /// The statistics that the tests use.
@@ -78,6 +82,19 @@ pub struct Offload {
     pub gso_size: u16,
 }
 
+/// Sizes of rings in descriptors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the names are those of `struct ethtool_ringparam`"
+)]
+pub struct Rings {
+    pub rx: u32,
+    pub tx: u32,
+    pub rx_mini: u32,
+    pub rx_jumbo: u32,
+}
+
 /// A network interface.
 ///
 /// # Invariants
@@ -99,10 +116,7 @@ impl Nic {
     ///
     /// `ENODEV`: the device has no interface.
     pub fn of(fake: &Fake) -> Result<Self> {
-        let child = user::child(fake, c"net").ok_or(ENODEV)?;
-        // INVARIANT: The C function takes a reference.
-        // SAFETY: A device of class "net" is embedded in a `struct net_device`.
-        Ok(Self(unsafe { bindings::rust_virtio_fake_netdev(child.0) }))
+        Self::find(fake, false)
     }
 
     /// Returns the state of the interface.
@@ -123,9 +137,11 @@ impl Nic {
             features: raw.features,
             speed: raw.speed,
             duplex: raw.duplex,
-            xdp: raw.xdp,
+            af_xdp: raw.af_xdp,
             checks_address: raw.checks_address,
             napi_weight: raw.napi_weight,
+            reserved: raw.reserved,
+            outstanding: raw.bql,
         }
     }
 
@@ -200,6 +216,16 @@ impl Nic {
         to_result(unsafe { bindings::rust_virtio_fake_set_vlan(self.0, vid, on) })
     }
 
+    /// Adds the VLANs 1 to `count` to the filter, or removes them, without releasing the RTNL.
+    ///
+    /// # Errors
+    ///
+    /// Those of the core and of the driver.
+    pub fn set_vlans(&self, count: u16, on: bool) -> Result {
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
+        to_result(unsafe { bindings::rust_virtio_fake_set_vlans(self.0, count, on) })
+    }
+
     /// Adds a group address to the filter.
     ///
     /// # Errors
@@ -230,6 +256,37 @@ impl Nic {
         to_result(unsafe { bindings::rust_virtio_fake_set_gro_hw(self.0, on) })
     }
 
+    /// Has the stack send no frames of its own on the interface, which is down.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: the interface is no longer registered.
+    pub fn disable_ipv6(&self) -> Result {
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
+        to_result(unsafe { bindings::rust_virtio_fake_disable_ipv6(self.0) })
+    }
+
+    /// Sets the time after which the watchdog takes a stopped transmit queue for stuck, in
+    /// milliseconds. It counts from the next time that the interface comes up.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: the interface is no longer registered.
+    pub fn set_watchdog(&self, millis: u32) -> Result {
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
+        to_result(unsafe { bindings::rust_virtio_fake_set_watchdog(self.0, millis) })
+    }
+
+    /// Switches the hashes of received packets on or off.
+    ///
+    /// # Errors
+    ///
+    /// `EIO`: the interface cannot switch them.
+    pub fn set_rxhash(&self, on: bool) -> Result {
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
+        to_result(unsafe { bindings::rust_virtio_fake_set_rxhash(self.0, on) })
+    }
+
     /// Sets the number of queue pairs.
     ///
     /// # Errors
@@ -238,6 +295,49 @@ impl Nic {
     pub fn set_pairs(&self, pairs: u32) -> Result {
         // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_channels(self.0, pairs) })
+    }
+
+    /// Has the core refuse to use more than `count` receive queues, as if it had no memory for
+    /// them. The test has to undo this, with the number of pairs of the device.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: the interface is no longer registered.
+    pub fn limit_rx_queues(&self, count: u32) -> Result {
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
+        to_result(unsafe { bindings::rust_virtio_fake_limit_rx_queues(self.0, count) })
+    }
+
+    /// Sets the sizes of all rings.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the driver.
+    pub fn set_rings(&self, rings: Rings) -> Result {
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
+        to_result(unsafe {
+            bindings::rust_virtio_fake_set_rings(
+                self.0,
+                rings.rx,
+                rings.tx,
+                rings.rx_mini,
+                rings.rx_jumbo,
+            )
+        })
+    }
+
+    /// Returns the sizes of the receive and transmit rings, and the largest sizes.
+    pub fn rings(&self) -> (Rings, Rings) {
+        let mut all = [0; 4];
+        // SAFETY: This is a reference (type invariant). The helper writes four numbers.
+        unsafe { bindings::rust_virtio_fake_rings(self.0, all.as_mut_ptr()) };
+        let [rx, rx_max, tx, tx_max] = all;
+        let of = |rx, tx| Rings {
+            rx,
+            tx,
+            ..Rings::default()
+        };
+        (of(rx, tx), of(rx_max, tx_max))
     }
 
     /// Sets the number of transmitted packets before an interrupt (`tx-frames`): 1, or 0 for no
@@ -288,6 +388,71 @@ impl Nic {
             return Err(EBUSY);
         }
         to_result(ret)
+    }
+
+    /// Sends a frame that the device segments: TCP over IPv4 with ECN, or UDP. The stack chooses
+    /// the queue, and segments the frame if the device cannot.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the stack. `EINVAL`: the checksum is outside of the frame, or the size is 0.
+    pub fn send_segments(&self, frame: &[u8], tcp: bool, csum: (u16, u16), size: u16) -> Result {
+        if size == 0 {
+            return Err(EINVAL);
+        }
+        // SAFETY: This is a reference (type invariant). The helper copies the frame.
+        let ret = unsafe {
+            bindings::rust_virtio_fake_send_segments(
+                self.0,
+                frame.as_ptr().cast(),
+                frame.len() as u32,
+                tcp,
+                size,
+                csum.0,
+                csum.1,
+            )
+        };
+        if ret > 0 {
+            return Err(EBUSY);
+        }
+        to_result(ret)
+    }
+
+    /// Sends a frame through the first queue that has a route, and a page of user space besides
+    /// these bytes. Returns whether the driver has given back the route, and the page.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`. `EBUSY`: the interface did not take the frame.
+    pub fn send_owned(&self, frame: &[u8]) -> Result<(bool, bool)> {
+        let (mut no_route, mut no_pages) = (false, false);
+        // SAFETY: This is a reference (type invariant). The helper copies the frame, and writes
+        // both answers.
+        to_result(unsafe {
+            bindings::rust_virtio_fake_send_owned(
+                self.0,
+                frame.as_ptr().cast(),
+                frame.len() as u32,
+                &mut no_route,
+                &mut no_pages,
+            )
+        })?;
+        Ok((no_route, no_pages))
+    }
+
+    /// Sends a clone of a frame through the first queue. Returns whether the driver wrote to the
+    /// headroom, which the clone shares with the frame.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`. `EBUSY`: the interface did not take the clone.
+    pub fn send_clone(&self, frame: &[u8]) -> Result<bool> {
+        // SAFETY: This is a reference (type invariant). The helper copies the frame.
+        let ret = unsafe {
+            bindings::rust_virtio_fake_send_clone(self.0, frame.as_ptr().cast(), frame.len() as u32)
+        };
+        to_result(ret.min(0))?;
+        Ok(ret != 0)
     }
 
     /// Returns whether the interface leaves the checksum of a packet to the device. The packet may

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests that disks come through sleep and through a reset of the transport, with I/O under way. The
+# Tests that disks come through sleep and through a reset of the transport, with I/O outstanding. The
 # root file system is on such a disk, too.
 #
 # guest: {"vcpus":4,"blk":[{"size":"64M","props":{"num-queues":4}},

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests that disks can go at any time: by unbinding, unplugging and unloading, with I/O under way and
+# Tests that disks can go at any time: by unbinding, unplugging and unloading, with I/O outstanding and
 # with files open.
 #
 # guest: {"vcpus":4,"family":"c","modules":["rust_virtqueue"],
@@ -21,7 +21,7 @@ other=$(virtio_of "$(disk_by_serial blk1)")
 give_to $driver "$dev" "$other"
 
 # load DISK SECONDS: many requests at a time, submitted so: one after the other, a slow guest has few of them
-# under way.
+# outstanding.
 load() {
 	fio --name=load --filename="/dev/$1" --allow_file_create=0 --direct=1 --rw=randrw --bs=4k --iodepth=32 \
 		--iodepth_batch=16 --ioengine=libaio --size=32m --time_based --runtime="$2" --minimal \
@@ -38,7 +38,7 @@ except OSError as e:
     print(errno.errorcode[e.errno])'
 }
 
-# is_busy DISK: there are requests under way.
+# is_busy DISK: requests are outstanding.
 is_busy() {
 	[ "$(awk '{ print $9 }' "/sys/block/$1/stat")" -gt 8 ]
 }
@@ -49,7 +49,7 @@ check "B3 names that another driver has are not used" test "$disk" != \
 	"$(disk_by_serial harness-root)"
 check "B5 the disk works" load "$disk" 1
 
-# Unbinding with nothing to do, and with requests under way.
+# Unbinding with nothing to do, and with requests outstanding.
 cycle() {
 	i=0
 	while [ $i -lt 20 ]; do
@@ -64,7 +64,7 @@ check "B22 a disk can be unbound and bound again" cycle
 check_eq "B3 the disk has its name again" "$(disk_by_serial blk0)" "$disk"
 
 # limit_iops COUNT: so many requests a second are done, or with 0 as many as there are.
-# With few, some are under way at any time, however slow the kernel is.
+# With few, some are outstanding at any time, however slow the kernel is.
 limit_iops() {
 	have_host || return 0
 	_limits="\"iops\":$1,\"iops_rd\":0,\"iops_wr\":0,\"bps\":0,\"bps_rd\":0,\"bps_wr\":0"
@@ -85,7 +85,7 @@ cycle_io() {
 	done
 	limit_iops 0
 }
-check "B22 a disk can be unbound with requests under way" cycle_io
+check "B22 a disk can be unbound with requests outstanding" cycle_io
 check "B5 the disk works after that" load "$disk" 1
 
 # A file that is open keeps the name, not the device.
@@ -111,8 +111,8 @@ unplug() {
 if have_host; then
 	limit_iops 200
 	load "$disk" "$(patient 60)" &
-	check "requests are under way" wait_for 20 is_busy "$disk"
-	check "B37 a disk can be unplugged with requests under way" unplug blk0 "$dev"
+	check "requests are outstanding" wait_for 20 is_busy "$disk"
+	check "B37 a disk can be unplugged with requests outstanding" unplug blk0 "$dev"
 	wait
 	plug() {
 		# The slot is free some time after the driver has let the device go.

@@ -63,7 +63,7 @@ silence() {
 	[ "$(cat /tmp/sum)" = "$sum" ]
 }
 
-# Unbinds with requests under way that are not answered.
+# Unbinds with requests outstanding that are not answered.
 unbind_silent() {
 	limit 1 || return 1
 	dd if="/dev/$disk" of=/dev/null bs=4k count=64 iflag=direct 2>/dev/null &
@@ -107,15 +107,41 @@ unbind_vanished() {
 	timeout 60 sh -c "echo $dev > $bus/$driver/unbind"
 }
 
-flr_silent() {
+# meanwhile COMMAND...: a read is outstanding, and ends well after the command.
+meanwhile() {
 	limit 1 || return 1
 	checksum > /tmp/sum &
 	sleep 1
-	echo flr > "/sys/bus/pci/devices/$pci/reset_method" 2>/dev/null
-	timeout 60 sh -c "echo 1 > /sys/bus/pci/devices/$pci/reset" || return 1
+	"$@" || return 1
 	limit 0
 	wait
 	[ "$(cat /tmp/sum)" = "$sum" ]
+}
+
+flr() {
+	echo flr > "/sys/bus/pci/devices/$pci/reset_method" 2>/dev/null
+	timeout 60 sh -c "echo 1 > /sys/bus/pci/devices/$pci/reset"
+}
+
+# The function answers again when it was reset, as the transport enables it then.
+flr_vanished() {
+	decode 0
+	flr
+}
+
+# The same holds when the system has slept. The reader cannot be frozen, so its request fails before.
+sleep_vanished() {
+	limit 1 || return 1
+	checksum > /tmp/sum &
+	sleep 1
+	decode 0
+	echo devices > /sys/power/pm_test || return 1
+	timeout 120 sh -c "echo mem > /sys/power/state"
+	slept=$?
+	echo none > /sys/power/pm_test
+	limit 0
+	wait
+	return $slept
 }
 
 if have_host; then
@@ -124,8 +150,12 @@ if have_host; then
 	check "H074 a disk that is silent can be unbound" unbind_silent
 	check "H074 and bound again" bind
 	check "H074 and works" test "$(checksum)" = "$sum"
-	check "B48 the transport of a silent disk can be reset" flr_silent
+	check "B48 the transport of a silent disk can be reset" meanwhile flr
 	check "B48 and the disk works" test "$(checksum)" = "$sum"
+	check "H050 H074 a disk with requests whose registers do not answer can be reset" meanwhile flr_vanished
+	check "H050 and works" test "$(checksum)" = "$sum"
+	check "H050 H074 and the system can go to sleep" sleep_vanished
+	check "H050 and the disk works afterwards" test "$(checksum)" = "$sum"
 else
 	skip "H073 B38 a disk that is silent is started anew" "no host"
 fi

@@ -76,7 +76,7 @@ check "F008 requests go on with another back end" dies
 check_eq "F008 the file has what the disk has" "$(sum_there)" "$(sum_here)"
 (load) &
 wait_for 20 is_busy
-check "B37 it is unplugged with requests under way" unplug
+check "B37 it is unplugged with requests outstanding" unplug
 wait $!
 check "B37 another one is plugged in" plug ',"num-queues":1,"queue-size":256'
 disk=$(new_disk)

@@ -32,19 +32,19 @@ check_eq "the drivers and the ring are built in" "$missing" ""
 check_eq "no module is loaded" "$(cat /proc/modules)" ""
 
 # Both have the same exported names; functions that are not exported tell them apart.
-check_not "there is no code of the ring in C" \
+check_not "there is no code of the C ring" \
 	grep -E ' [tT] (virtqueue_(add|resize)|vring_alloc_queue|detach_buf)_(split|packed)' /proc/kallsyms
-check "there is code of the ring in Rust" grep -qE ' [tT] _R[^ ]*5vring' /proc/kallsyms
+check "there is code of the Rust ring" grep -qE ' [tT] _R[^ ]*5vring' /proc/kallsyms
 check_eq "functions of the ring are there once" "$(grep -c ' T virtqueue_add_sgs$' /proc/kallsyms)" 1
 
 root=$(disk_by_serial harness-root)
 check "the root file system is on a disk" grep -q "^/dev/$root / " /proc/mounts
-check_eq "the root disk is on the driver in Rust" "$(driver_of "$root")" rust_virtio_blk
+check_eq "the root disk is on the Rust driver" "$(driver_of "$root")" rust_virtio_blk
 check "what is written is read again" round_trip "$(disk_by_serial blk0)"
 check "what is written through a packed ring is read again" round_trip "$(disk_by_serial blk1)"
 
 nic=$(nic_by_index 0)
-check_eq "the NIC is on the driver in Rust" "$(driver_of "$nic")" rust_virtio_net
+check_eq "the NIC is on the Rust driver" "$(driver_of "$nic")" rust_virtio_net
 check "the host answers" nic_up "$nic" 0
 check "a file arrives at the host as it was" upload 8
 check "a file arrives from the host as it was" download 8

@@ -6,6 +6,7 @@ usage: behind.py ADDRESS asks		its status says that it needs a reset, which the 
 					change of the configuration
        behind.py ADDRESS stops		its status has lost DRIVER_OK: a NIC moves no packet any more
        behind.py ADDRESS forgets N	it forgets its first N queues and what was in them
+       behind.py ADDRESS drops INDEX	it forgets the queue with this index
 
 The device is reached through the window that it has in its configuration space (virtio 1.2, 4.1.4.9). A reset undoes
 all of it.
@@ -73,7 +74,8 @@ def main() -> None:
     elif what == "stops":
         device.write(_STATUS, status & ~_DRIVER_OK)
     else:
-        for queue in range(int(rest[0])):
+        number = int(rest[0])
+        for queue in [number] if what == "drops" else range(number):
             device.write(_QUEUE_SELECT, queue)
             device.write(_QUEUE_RESET, 1)
 

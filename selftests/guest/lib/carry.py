@@ -10,6 +10,7 @@ each byte that is not as it was: how many there are, where, and whether they bel
 page that was used again under a packet is told from a packet that was put together wrongly.
 """
 
+import os
 import random
 import socket
 import sys
@@ -156,6 +157,16 @@ def carry(way: str, address: tuple, mib: int) -> str:
         _send(connection, contents[way], length)
         verdict = connection.makefile("r").readline()
         return verdict.strip() if verdict else "the connection ended before the answer"
+
+
+def actions(guest) -> dict:
+    """Returns what a script may ask for, for its `.host.py`: `serve PORT` on the host."""
+    program = os.path.abspath(__file__)
+
+    def start(port: str) -> None:
+        guest.namespace.start([sys.executable, program, "serve", port], cwd=guest.rundir, log="carry.log")
+
+    return {"serve": start}
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Dumps what the kernel's netdev family tells of an interface, as JSON: one object per line.
 
-usage: netdev.py queues|napis|qstats|qstats-queue|page-pools INTERFACE
+usage: netdev.py dev|queues|napis|qstats|qstats-queue|page-pools INTERFACE
 """
 
 import json
@@ -17,7 +17,10 @@ NLMSG_ERROR, NLMSG_DONE = 2, 3
 
 #: Command, where the interface is in the reply, names of attributes (include/uapi/linux/netdev.h).
 DUMPS = {
-    "page-pools": (5, 2, {1: "id", 2: "ifindex", 3: "napi-id", 4: "inflight", 6: "detach-time"}),
+    "dev": (1, 1, {1: "ifindex", 3: "xdp-features", 4: "xdp-zc-max-segs", 5: "xdp-rx-metadata-features",
+                   6: "xsk-features"}),
+    "page-pools": (5, 2, {1: "id", 2: "ifindex", 3: "napi-id", 4: "inflight",
+                          5: "inflight-mem", 6: "detach-time"}),
     "queues": (10, 2, {1: "id", 2: "ifindex", 3: "type", 4: "napi-id"}),
     "napis": (11, 1, {1: "ifindex", 2: "id", 3: "irq"}),
     "qstats": (12, 1, {1: "ifindex", 2: "type", 3: "id", 8: "rx-packets", 9: "rx-bytes",
@@ -78,19 +81,23 @@ def number(value: bytes) -> int:
     return int.from_bytes(value, sys.byteorder)
 
 
-def main() -> int:
-    """Prints a dump."""
-    what, interface = sys.argv[1:]
+def dump(what: str, interface: str) -> list:
+    """Returns the objects of a dump that are of an interface: name of an attribute -> number."""
     ifindex = socket.if_nametoindex(interface)
     netlink = Netlink()
     family = netlink.ask(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, attribute(2, b"netdev\0"))
     family_id = struct.unpack("H", family[0][1][:2])[0]
     body = attribute(4, struct.pack("I", 1)) if what == "qstats-queue" else b""
     command, where, names = DUMPS["qstats" if what == "qstats-queue" else what]
-    for reply in netlink.ask(family_id, command, body, NLM_F_DUMP):
-        if number(reply.get(where, b"")) == ifindex:
-            print(json.dumps({names.get(kind, str(kind)): number(value)
-                              for kind, value in sorted(reply.items())}))
+    return [{names.get(kind, str(kind)): number(value) for kind, value in sorted(reply.items())}
+            for reply in netlink.ask(family_id, command, body, NLM_F_DUMP)
+            if number(reply.get(where, b"")) == ifindex]
+
+
+def main() -> int:
+    """Prints a dump."""
+    for found in dump(*sys.argv[1:]):
+        print(json.dumps(found))
     return 0
 
 

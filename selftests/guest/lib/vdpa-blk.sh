@@ -58,25 +58,25 @@ load() {
 		--runtime="$2" --minimal >/dev/null 2>&1
 }
 
-# is_busy NAME: there are requests under way.
+# is_busy NAME: requests are outstanding.
 is_busy() {
 	[ "$(awk '{ print $9 }' "/sys/block/$(vdpa_child "$1" block)/stat")" -gt 0 ]
 }
 
-# leaves HOST NAME MANAGER: the driver lets the device go with requests under way.
+# leaves HOST NAME MANAGER: the driver lets the device go with requests outstanding.
 leaves() {
 	(load "$2" "$(patient 60)") &
 	wait_for 20 is_busy "$2"
 	virtio=$(vdpa_virtio "$2")
 	driver=/sys/bus/virtio/drivers/$(expected_driver blk)
-	check "B22 $1 it is unbound with requests under way" within 100 sh -c "echo $virtio >$driver/unbind"
+	check "B22 $1 it is unbound with requests outstanding" within 100 sh -c "echo $virtio >$driver/unbind"
 	wait $!
 	check "B22 $1 it is bound again" within 100 sh -c "echo $virtio >$driver/bind"
 	check "B5 $1 it works after that" verify "$2" --rw=randrw --bs=4k --iodepth=8 --size=1m
 	(load "$2" "$(patient 60)") &
 	wait_for 20 is_busy "$2"
 	disk=$(vdpa_child "$2" block)
-	check "B37 $1 the device goes with requests under way" vdpa_del "$2"
+	check "B37 $1 the device goes with requests outstanding" vdpa_del "$2"
 	wait $!
 	check "B37 $1 no disk is left" test ! -e "/sys/block/$disk"
 }

@@ -30,9 +30,9 @@ inflight() {
 iperf 8 >/dev/null &
 # A look at the right moment: on one processor, what looks runs mostly when all is done.
 if wait_for 8 inflight; then
-	ok "N58 bytes are under way"
+	ok "N58 bytes are outstanding"
 else
-	skip "N58 bytes are under way" "none of the looks met any"
+	skip "N58 bytes are outstanding" "none of the looks met any"
 fi
 wait
 check "N58 none are when all is done" wait_for 5 sh -c "[ \$(cat $limits/inflight) = 0 ]"

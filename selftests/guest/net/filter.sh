@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
 need_host
-tap_plan 19
+tap_plan 21
 
 nic=$(nic_by_index 0)
 mac=$(cat "/sys/class/net/$nic/address")
@@ -30,7 +30,7 @@ filter_has() {
 }
 
 filter_lacks() {
-	! filter_has "$1" "$2"
+	rx_filter "$1" | jq -e "index(\"$2\") == null"
 }
 
 ip link set "$nic" up
@@ -51,6 +51,7 @@ modprobe macvlan
 ip link add vtest link "$nic" address 52:54:00:aa:bb:cc type macvlan
 ip link set vtest up
 check "N40 a second unicast address is added" wait_for 5 filter_has '.["unicast-table"]' 52:54:00:aa:bb:cc
+check "N40 promiscuous mode stays off with it" filter_is .promiscuous false
 ip link del vtest
 check "N40 a second unicast address is removed" wait_for 5 filter_lacks '.["unicast-table"]' 52:54:00:aa:bb:cc
 
@@ -58,6 +59,7 @@ modprobe 8021q
 check_eq "N41 the interface filters VLANs" "$(feature_of "$nic" rx-vlan-filter)" on
 ip link add vlan5 link "$nic" type vlan id 5
 ip link set vlan5 up
+check_eq "N41 the VLAN has the offloads" "$(feature_of vlan5 tx-tcp-segmentation)" on
 check_eq "N41 the filter has the VLAN" "$(rx_filter '.["vlan-table"] | index(5) != null')" true
 ip addr add 10.5.0.2/24 dev vlan5
 if host sh 'ip link add vlan5 link tap0 type vlan id 5 && ip addr add 10.5.0.1/24 dev vlan5 && ip link set vlan5 up' >/dev/null; then

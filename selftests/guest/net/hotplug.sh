@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The device goes and comes while packets are under way.
+# The device goes and comes while packets are outstanding.
 #
 # guest: {"net":[{}],"cmdline":"harness.hotplug"}
 

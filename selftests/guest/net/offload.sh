@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
 need_host
-tap_plan 22
+tap_plan 23
 
 nic=$(nic_by_index 0)
 
@@ -21,6 +21,7 @@ check_eq "N31 scatter-gather" "$(feature_of "$nic" tx-scatter-gather)" on
 check_eq "N32 TCP segmentation" "$(feature_of "$nic" tx-tcp-segmentation)" on
 check_eq "N32 TCP segmentation over IPv6" "$(feature_of "$nic" tx-tcp6-segmentation)" on
 check_eq "N32 TCP segmentation with ECN" "$(feature_of "$nic" tx-tcp-ecn-segmentation)" on
+check_eq "N32 packets of other guests are segmented" "$(feature_of "$nic" tx-gso-robust)" on
 check_eq "N35 receive checksums" "$(feature_of "$nic" rx-checksumming)" on
 check_eq "N36 merged packets" "$(feature_of "$nic" rx-gro-hw)" on
 # Bits 10 and 14; no interface of Linux makes such packets.

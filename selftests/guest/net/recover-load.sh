@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests that a NIC carries on under load, however often its queues break, it goes mute, needs a reset, its
-# function is reset, it is unplugged, or memory fails. It takes more than an hour with a hundred rounds of each:
-# ROUNDS=5 for a try.
+# Tests that a NIC carries on under load, however often its queues break, it goes mute, leaves a command without an
+# answer, needs a reset, its function is reset, it is unplugged, or memory fails. It takes more than two hours with a
+# hundred rounds of each: ROUNDS=5 for a try.
 #
 # What arrives is compared on both sides. Connections outlive everything.
 #
@@ -59,6 +59,17 @@ goes_mute() {
 	return $_status
 }
 
+# leaves_command: the device has lost its control queue, the one behind two pairs, until it was reset. Packets go on.
+leaves_command() {
+	_before=$(told "does not answer a control command: started anew")
+	python3 ../lib/behind.py "$pci" drops 4 || return 1
+	ip link set "$nic" promisc on
+	wait_for 120 told_more "does not answer a control command: started anew" "$_before"
+	_status=$?
+	ip link set "$nic" promisc off
+	return $_status
+}
+
 # needs_reset: the device says so.
 needs_reset() {
 	_before=$(told "needs a reset: started anew")
@@ -74,7 +85,7 @@ is_reset() {
 }
 
 disturb() {
-	for _what in breaks goes_mute needs_reset is_reset; do
+	for _what in breaks goes_mute leaves_command needs_reset is_reset; do
 		echo "round $round: $_what" >/dev/kmsg
 		$_what && answers || {
 			diag "$_what"

@@ -59,6 +59,13 @@ impl Config {
     /// The alignment of secure erases in sectors, le32.
     pub(super) const SECURE_ERASE_ALIGNMENT: usize = 68;
 
+    /// Sets limits for secure erases: one range of 128 sectors, in units of eight.
+    pub(super) fn secure_erase(self) -> Self {
+        self.u32(Self::MAX_SECURE_ERASE_SECTORS, 128)
+            .u32(Self::MAX_SECURE_ERASE_SEG, 1)
+            .u32(Self::SECURE_ERASE_ALIGNMENT, 8)
+    }
+
     /// Returns the bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0

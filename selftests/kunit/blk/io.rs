@@ -295,10 +295,7 @@ mod suite {
     /// A secure erase has its range, and larger ones are split.
     #[test]
     fn secure_erase() -> Result {
-        let config = Config::default()
-            .u32(Config::MAX_SECURE_ERASE_SECTORS, 128)
-            .u32(Config::MAX_SECURE_ERASE_SEG, 1)
-            .u32(Config::SECURE_ERASE_ALIGNMENT, 8);
+        let config = Config::default().secure_erase();
         let fixture = DiskFixture::new(config, &[F_SECURE_ERASE, F_SEG_MAX], 1)?;
         let disk = fixture.open()?;
         disk.write(0, &pattern(8, 65536)?)?;

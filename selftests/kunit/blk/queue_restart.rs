@@ -253,6 +253,7 @@ mod suite {
     /// An outstanding flush of the queue fails, as after a restart of the device.
     #[test]
     fn flush_is_not_repeated() -> Result {
+        long!();
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {
             return Ok(());
         };
@@ -272,6 +273,7 @@ mod suite {
     /// layout.
     #[test]
     fn flush_is_answered_at_last() -> Result {
+        long!();
         LAYOUTS.iter().try_for_each(|features| answered(features))
     }
 

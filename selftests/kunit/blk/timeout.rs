@@ -62,6 +62,20 @@ pub(super) fn impatient_with(mut fixture: DiskFixture) -> Result<(DiskFixture, A
     Ok((fixture, disk))
 }
 
+/// Starts an operation, and waits until the disk keeps a request of it: one with `command`, or any.
+pub(super) fn kept(
+    fixture: &DiskFixture,
+    disk: &Arc<Disk>,
+    command: Option<u32>,
+    operation: fn(&Disk) -> Result,
+) -> Result<Task<Result>> {
+    fixture.disk.answer(Answer::Hold, command);
+    let disk = disk.clone();
+    let task = Task::new(move || operation(&disk))?;
+    check!(wait::until(DEADLINE_MS, || fixture.fake.held(0) == 1));
+    Ok(task)
+}
+
 /// Starts a read.
 pub(super) fn read(disk: &Arc<Disk>) -> Result<Reading> {
     let disk = disk.clone();
@@ -199,6 +213,7 @@ mod suite {
     /// An outstanding flush fails, because the writes before it may be lost.
     #[test]
     fn flush_is_not_repeated() -> Result {
+        long!();
         let (fixture, disk) = impatient()?;
         let resets = fixture.fake.resets();
         fixture.disk.answer(Answer::Hold, Some(FLUSH));
@@ -259,6 +274,62 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
+    /// The queues are not found by the first restart, but by the second one. No request is lost.
+    #[test]
+    fn second_restart() -> Result {
+        let (fixture, disk) = impatient()?;
+        let resets = fixture.fake.resets();
+        fixture.fake.fault(|faults| faults.find_vqs_once = 12);
+        let reading = unheard_read(&fixture, &disk)?;
+        let writing = write(&disk)?;
+        speak_after_reset(&fixture, resets)?;
+        check_read(reading)?;
+        writing.join(DEADLINE_MS)??;
+        check!(fixture.disk.has(64, &pattern(6, 4096)?));
+        check_eq!(messages::logged(c"cannot be started anew yet"), 1);
+        check_read(read(&disk)?)?;
+        drop(disk);
+        fixture.remove(DEADLINE_MS, drop)
+    }
+
+    /// The queues are never found again. The device is given up after five restarts.
+    #[test]
+    fn no_restart_succeeds() -> Result {
+        let (fixture, disk) = impatient()?;
+        let reading = unheard_read(&fixture, &disk)?;
+        fixture.fake.fault(|faults| faults.find_vqs = 12);
+        check_failed(reading, DEADLINE_MS)?;
+        check_err!(disk.write(0, &pattern(1, 512)?), EIO);
+        check_eq!(messages::logged(c"a request is not answered"), 6);
+        drop(disk);
+        fixture.remove(DEADLINE_MS, drop)
+    }
+
+    /// A disk can be removed between two restarts. Its requests fail.
+    #[test]
+    fn removed_between_restarts() -> Result {
+        let (fixture, disk) = impatient()?;
+        let reading = unheard_read(&fixture, &disk)?;
+        fixture.fake.fault(|faults| faults.find_vqs = 12);
+        check!(wait::until(DEADLINE_MS, || messages::logged(
+            c"cannot be started anew yet"
+        ) > 0));
+        fixture.remove(DEADLINE_MS, drop)?;
+        check_failed(reading, DEADLINE_MS)
+    }
+
+    /// A device that no longer has rings of the former size is given up by the first restart.
+    #[test]
+    fn given_up_at_once() -> Result {
+        let (fixture, disk) = impatient()?;
+        let reading = unheard_read(&fixture, &disk)?;
+        fixture.fake.fault(|faults| faults.queue_size = 4);
+        check_failed(reading, DEADLINE_MS)?;
+        check_eq!(messages::logged(c"a request is not answered"), 1);
+        drop(disk);
+        fixture.remove(DEADLINE_MS, drop)
+    }
+
     /// A device that is gone is given up.
     #[test]
     fn h050_vanished() -> Result {
@@ -293,6 +364,20 @@ mod suite {
         check_failed(reading, DEADLINE_MS)
     }
 
+    /// A disk that does not answer is removed long before its requests are late.
+    #[test]
+    fn h074_removed_before_timeout() -> Result {
+        let (fixture, disk) = impatient()?;
+        disk.set_timeout(10 * DEADLINE_MS);
+        let reading = unheard_read(&fixture, &disk)?;
+        let writing = write(&disk)?;
+        fixture.remove(DEADLINE_MS, drop)?;
+        check_failed(reading, DEADLINE_MS)?;
+        check_err!(writing.join(DEADLINE_MS)?, EIO);
+        check_eq!(messages::logged(GIVEN_UP), 1);
+        Ok(())
+    }
+
     /// A disk whose device is gone can be removed.
     #[test]
     fn h074_removed_vanished() -> Result {
@@ -316,6 +401,7 @@ mod suite {
     /// The driver does not bind to a disk that does not answer from the beginning.
     #[test]
     fn mute_at_probe() -> Result {
+        long!();
         let _haste = Haste::new();
         let (_disk, fake) = device(Config::default(), &[], 1)?;
         fake.fault(|faults| faults.mute = true);

@@ -50,9 +50,67 @@ fn is_clean(chain: &Chain) -> Result<bool> {
     Ok(bytes.iter().all(|&byte| byte == 0))
 }
 
+/// Uses the oldest buffer twice for a frame.
+fn use_twice(fixture: &NetFixture, frame: &[u8]) -> Result {
+    fixture
+        .fake
+        .finish(0, |chain| match fill(chain, &rx_header(1), frame) {
+            Action::Complete(len) => Action::Twice(len),
+            other => other,
+        })
+}
+
+/// Whether the card was started anew since it had `resets` resets, and has buffers again.
+fn starts_anew(fixture: &NetFixture, nic: &Nic, resets: u32) -> bool {
+    wait::until(20_000, || {
+        fixture.fake.resets() > resets
+            && !fixture.fake.may_do_io()
+            && fixture.fake.held(0) > 0
+            && nic.state().carrier
+    })
+}
+
+/// Rings whose buffers are used in any order.
+const RINGS: [&[u32]; 3] = [&[], &[INDIRECT_DESC, EVENT_IDX], &[RING_PACKED]];
+
+/// Calls `f` with a card for each kind of ring and of buffers.
+fn on_each(f: impl Fn(&NetFixture, &Nic) -> Result) -> Result {
+    for ring in RINGS {
+        for mode in MODES {
+            let mut features = KVec::new();
+            features.extend_from_slice(ring, GFP_KERNEL)?;
+            features.extend_from_slice(mode, GFP_KERNEL)?;
+            let fixture = NetFixture::with(&features)?;
+            let nic = fixture.up()?;
+            f(&fixture, &nic).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+        }
+    }
+    Ok(())
+}
+
 #[kunit_tests(rust_virtio_hostile_net_rx)]
 mod suite {
     use super::*;
+
+    /// The first of two buffers is too short. The second one is not taken for a packet, whatever it
+    /// begins with.
+    #[test]
+    fn short_first_buffer() -> Result {
+        let frame = to_us(1, 200)?;
+        let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+        let nic = fixture.up()?;
+        let capture = nic.capture(ETHER_TYPE)?;
+        fixture
+            .fake
+            .finish_silently(0, |chain| fill(chain, &rx_header(2), &frame[..13]))?;
+        receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
+        check!(wait::until(5_000, || nic.stats().rx_length_errors > 0));
+        check_eq!(nic.stats().rx_length_errors, 1);
+        still_works(&fixture, &capture)?;
+        // Only that frame has arrived.
+        check_eq!(capture.len(), 1);
+        Ok(())
+    }
 
     /// H097: more bytes than a packet may have, in a buffer of pages with room for all of them.
     #[test]
@@ -253,6 +311,93 @@ mod suite {
             fixture.fake.limit_maps(None);
             while capture.pop().is_some() {}
             still_works(&fixture, &capture)?;
+        }
+        Ok(())
+    }
+
+    /// H004, H031: a buffer that is used twice, for a frame that takes the buffer away. The first
+    /// use counts. The second one breaks the queue, and the card is started anew: the queue has all
+    /// its buffers, and frames of all sizes arrive.
+    #[test]
+    fn h004_h031_used_twice() -> Result {
+        on_each(|fixture, nic| {
+            let capture = nic.capture(ETHER_TYPE)?;
+            let held = fixture.fake.held(0);
+            let resets = fixture.fake.resets();
+            let frame = to_us(1, 300)?;
+            use_twice(fixture, &frame)?;
+            check!(starts_anew(fixture, nic, resets));
+            check!(arrived(&capture, 1));
+            check!(last_is(&capture, &frame));
+            check!(wait::until(5_000, || fixture.fake.held(0) >= held));
+            drop(capture);
+            frames(fixture, nic)
+        })
+    }
+
+    /// H004, H031: as before, for frames that are copied. The driver may have added the buffer
+    /// again, so that the second use is one of that. No frame arrives that the card did not write,
+    /// and the queue works on, anew or not.
+    #[test]
+    fn h004_h031_used_twice_copied() -> Result {
+        long!();
+        on_each(|fixture, nic| {
+            let capture = nic.capture(ETHER_TYPE)?;
+            let resets = fixture.fake.resets();
+            let frame = to_us(1, 60)?;
+            use_twice(fixture, &frame)?;
+            check!(wait::until(5_000, || !capture.is_empty()));
+            check!(capture.len() <= 2);
+            check!(capture.with(|frames| frames.iter().all(|f| f[..] == frame[..])));
+            // As many as the ring has buffers: the device uses each of them again.
+            for i in 0..64 {
+                // A capture has room for fewer frames.
+                while capture.pop().is_some() {}
+                let frame = to_us(i, 60)?;
+                let taken = receive(&fixture.fake, &[&rx_header(1), &frame], None);
+                let came = taken.is_ok() && wait::until(2_000, || !capture.is_empty());
+                if !came || fixture.fake.resets() > resets {
+                    check!(starts_anew(fixture, nic, resets));
+                    break;
+                }
+                check!(last_is(&capture, &frame));
+            }
+            drop(capture);
+            frames(fixture, nic)
+        })
+    }
+
+    /// H113: the interface goes down while the driver is to try again. The attempts find nothing to
+    /// do, and the buffers are added when the interface is up again and there is memory, also if
+    /// there is none at first.
+    #[test]
+    fn h113_down_without_buffers() -> Result {
+        for features in MODES {
+            let fixture = NetFixture::mapped(Addresses::Marked, features)?;
+            let nic = fixture.up()?;
+            let frame = to_us(1, 300)?;
+            fixture.fake.limit_maps(Some(0));
+            while fixture.fake.held(0) > 0 {
+                receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
+                wait::pause(1);
+            }
+            for memory in [false, true] {
+                // The attempts come after about 20 ms each: one is due when the interface is down.
+                nic.set_up(false)?;
+                wait::pause(100);
+                check_eq!(fixture.fake.held(0), 0);
+                if memory {
+                    fixture.fake.limit_maps(None);
+                    wait::pause(100);
+                    check_eq!(fixture.fake.held(0), 0);
+                }
+                nic.set_up(true)?;
+                check!(wait::until(5_000, || nic.state().carrier));
+                check!(!memory || wait::until(5_000, || fixture.fake.held(0) > 0));
+            }
+            let capture = nic.capture(ETHER_TYPE)?;
+            still_works(&fixture, &capture)?;
+            check_eq!(fixture.fake.violations(), 0);
         }
         Ok(())
     }

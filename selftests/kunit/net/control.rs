@@ -181,6 +181,7 @@ mod suite {
     /// A late answer is taken, and commands work again.
     #[test]
     fn late_answer() -> Result {
+        long!();
         let fixture = fixture()?;
         let nic = fixture.nic()?;
         fixture.fake_nic.answer(Answer::Later);
@@ -229,6 +230,7 @@ mod suite {
     /// can be removed.
     #[test]
     fn silence() -> Result {
+        long!();
         let fixture = fixture()?;
         let nic = fixture.nic()?;
         fixture.fake_nic.answer(Answer::Silence);
@@ -246,6 +248,7 @@ mod suite {
     /// The card is removed during a command.
     #[test]
     fn gone() -> Result {
+        long!();
         let fixture = fixture()?;
         let nic = fixture.nic()?;
         fixture.fake.fault(|f| f.gone = true);

@@ -26,16 +26,6 @@ const VLAN: u8 = 2;
 const MQ: u8 = 4;
 const OFFLOADS: u8 = 5;
 
-/// Resets the transport of the card, which forgets its settings. Calls `meanwhile` while the card
-/// has no queues.
-fn away(fixture: &NetFixture, meanwhile: impl FnOnce() -> Result) -> Result {
-    let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
-    plug.reset_prepare()?;
-    let done = meanwhile();
-    plug.reset_done()?;
-    done
-}
-
 /// Returns the number of queues in use, of both kinds.
 fn queues(nic: &Nic) -> (u32, u32) {
     (nic.state().rx_queues, nic.state().tx_queues)
@@ -53,7 +43,7 @@ mod suite {
         let nic = fixture.up()?;
         nic.set_pairs(3)?;
         let refuse = |ack| {
-            away(&fixture, || {
+            fixture.reset_with(|| {
                 fixture.fake_nic.answer_class(MQ, Answer::Ack(ack));
                 Ok(())
             })
@@ -88,13 +78,13 @@ mod suite {
         let fixture = NetFixture::with_settings()?;
         let nic = fixture.up()?;
         nic.set_pairs(3)?;
-        away(&fixture, || {
+        fixture.reset_with(|| {
             fixture.fake_nic.answer_class(MQ, Answer::Ack(1));
             Ok(())
         })?;
         check_eq!(queues(&nic), (1, 1));
         nic.set_pairs(1)?;
-        away(&fixture, || {
+        fixture.reset_with(|| {
             fixture.fake_nic.answer_class(MQ, Answer::Ack(0));
             Ok(())
         })?;
@@ -114,7 +104,7 @@ mod suite {
         nic.set_vlan(5, true)?;
         nic.set_vlan(6, true)?;
         let mut told = 0;
-        away(&fixture, || {
+        fixture.reset_with(|| {
             told = fixture.fake_nic.commands(VLAN, 0);
             nic.set_vlan(6, false)?;
             check!(nic.set_vlan(7, true).is_err());
@@ -126,7 +116,7 @@ mod suite {
         nic.set_vlan(5, false)?;
         fixture.fake_nic.answer_class(VLAN, Answer::Ack(1));
         nic.set_vlan(8, true)?;
-        away(&fixture, || {
+        fixture.reset_with(|| {
             told = fixture.fake_nic.commands(VLAN, 0);
             fixture.fake_nic.answer_class(VLAN, Answer::Ack(0));
             Ok(())
@@ -141,13 +131,13 @@ mod suite {
     fn receive_mode() -> Result {
         let fixture = NetFixture::with_settings()?;
         let nic = fixture.up()?;
-        away(&fixture, || {
+        fixture.reset_with(|| {
             nic.set_promiscuous(true)?;
             nic.add_multicast(GROUP)
         })?;
         check!(fixture.fake_nic.was_told(RX, 0, &[1]));
         check!(fixture.fake_nic.was_told_of(MAC, 0, &GROUP));
-        away(&fixture, || nic.set_promiscuous(false))?;
+        fixture.reset_with(|| nic.set_promiscuous(false))?;
         check!(fixture.fake_nic.was_told(RX, 0, &[0]));
         check!(fixture.fake_nic.was_told_of(MAC, 0, &GROUP));
         Ok(())
@@ -160,7 +150,7 @@ mod suite {
         let nic = fixture.up()?;
         nic.set_mac(OTHER_MAC)?;
         nic.set_pairs(2)?;
-        away(&fixture, || {
+        fixture.reset_with(|| {
             check!(nic.set_mac([0x52, 0x54, 0, 1, 2, 3]).is_err());
             check!(nic.set_pairs(3).is_err());
             check!(nic.set_mtu(1000).is_err());
@@ -179,13 +169,13 @@ mod suite {
     fn offloads() -> Result {
         let fixture = NetFixture::with_settings()?;
         let nic = fixture.up()?;
-        away(&fixture, || nic.set_gro_hw(false))?;
+        fixture.reset_with(|| nic.set_gro_hw(false))?;
         check_eq!(fixture.fake_nic.commands(OFFLOADS, 0), 1);
         check!(fixture
             .fake_nic
             .was_told(OFFLOADS, 0, &(1u64 << F_GUEST_CSUM).to_le_bytes()));
         // After a reset all offloads are on.
-        away(&fixture, || nic.set_gro_hw(true))?;
+        fixture.reset_with(|| nic.set_gro_hw(true))?;
         check_eq!(fixture.fake_nic.commands(OFFLOADS, 0), 1);
         Ok(())
     }
@@ -195,7 +185,7 @@ mod suite {
     fn taken_down() -> Result {
         let fixture = NetFixture::with_settings()?;
         let nic = fixture.up()?;
-        away(&fixture, || {
+        fixture.reset_with(|| {
             nic.set_promiscuous(true)?;
             nic.set_up(false)?;
             check!(nic.set_up(true).is_err());

@@ -29,9 +29,11 @@ const DEADLINE_MS: u32 = 20_000;
 /// The way in which commands are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// The device answers with this value; 0 is `VIRTIO_NET_OK`.
+    /// The device answers with this value; 0 is `VIRTIO_NET_OK`. The result of the command follows,
+    /// if it has one.
     Ack(u8),
-    /// The device answers with `VIRTIO_NET_OK`, and reports this number of written bytes.
+    /// The device answers with `VIRTIO_NET_OK` and the result of the command, and reports this
+    /// number of written bytes.
     Counted(u32),
     /// The device writes no byte.
     Empty,
@@ -57,8 +59,10 @@ struct State {
     /// receive buffers that the card had before.
     around: KVec<(usize, usize)>,
     answer: Answer,
-    /// The answer to commands of one class, if it is another.
-    answer_class: Option<(u8, Answer)>,
+    /// The answer to commands that begin with these bytes, if it is another.
+    answer_some: Option<(KVec<u8>, Answer)>,
+    /// The results of commands, by class and number.
+    results: KVec<([u8; 2], KVec<u8>)>,
     /// Number of receive buffers that the card got.
     buffers: usize,
     hold_tx: bool,
@@ -87,7 +91,8 @@ impl FakeNic {
             commands: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             around: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             answer: Answer::Ack(0),
-            answer_class: None,
+            answer_some: None,
+            results: KVec::new(),
             buffers: 0,
             hold_tx: false,
             tx_len: 0,
@@ -102,6 +107,11 @@ impl FakeNic {
         )
     }
 
+    /// Returns the index of the control queue, if there is one.
+    pub(super) fn control(&self) -> Option<usize> {
+        self.control
+    }
+
     /// Sets the answer to commands.
     pub(super) fn answer(&self, answer: Answer) {
         self.state.lock().answer = answer;
@@ -109,7 +119,25 @@ impl FakeNic {
 
     /// Sets the answer to commands of a class.
     pub(super) fn answer_class(&self, class: u8, answer: Answer) {
-        self.state.lock().answer_class = Some((class, answer));
+        // Without memory the test fails, as the answer is another one.
+        let _ = self.answer_some(&[class], answer);
+    }
+
+    /// Sets the answer to commands that begin with these bytes: class, number, data.
+    pub(super) fn answer_some(&self, begin: &[u8], answer: Answer) -> Result {
+        let mut bytes = KVec::new();
+        bytes.extend_from_slice(begin, GFP_KERNEL)?;
+        self.state.lock().answer_some = Some((bytes, answer));
+        Ok(())
+    }
+
+    /// Sets the result of commands of a class and number, which the card writes behind its answer.
+    pub(super) fn set_result(&self, class: u8, number: u8, result: &[u8]) -> Result {
+        let mut bytes = KVec::new();
+        bytes.extend_from_slice(result, GFP_KERNEL)?;
+        let mut state = self.state.lock();
+        state.results.retain(|(code, _)| *code != [class, number]);
+        Ok(state.results.push(([class, number], bytes), GFP_KERNEL)?)
     }
 
     /// Sets whether the card keeps frames to transmit, instead of using them.
@@ -160,8 +188,13 @@ impl FakeNic {
 
     /// Returns the header of frame number `index` of the tests.
     pub(super) fn header(&self, index: usize) -> Option<[u8; 12]> {
+        self.long_header(index)
+    }
+
+    /// As [`FakeNic::header`], with the fields behind the number of buffers.
+    pub(super) fn long_header<const N: usize>(&self, index: usize) -> Option<[u8; N]> {
         let state = self.state.lock();
-        state.sent.get(index)?.get(..12)?.try_into().ok()
+        state.sent.get(index)?.get(..N)?.try_into().ok()
     }
 
     /// Returns the number of descriptors of frame number `index` of the tests.
@@ -219,6 +252,17 @@ impl FakeNic {
         self.state.lock().commands.len()
     }
 
+    /// Returns class and number of each command that the card got after `skip` ones.
+    pub(super) fn codes_since(&self, skip: usize) -> Result<KVec<[u8; 2]>> {
+        let state = self.state.lock();
+        let mut codes = KVec::new();
+        for command in state.commands.iter().skip(skip) {
+            let code = command.first_chunk().ok_or(ENODATA)?;
+            codes.push(*code, GFP_KERNEL)?;
+        }
+        Ok(codes)
+    }
+
     /// Returns the number of descriptors of the first command of a class and number after `skip`
     /// ones, without the answer, and the number of receive buffers that the card had before.
     pub(super) fn around(&self, skip: usize, class: u8, number: u8) -> Option<(usize, usize)> {
@@ -246,9 +290,12 @@ impl FakeNic {
         state.count.1 += bytes.len().saturating_sub(header) as u64;
         let at_type = header + 12;
         let ours = bytes.get(at_type..at_type + 2) == Some(&ETHER_TYPE.to_be_bytes())
-            // TCP over IPv4: nothing else in these tests sends it.
+            // TCP over IPv4, and VXLAN: nothing else in these tests sends them.
             || (bytes.get(at_type..at_type + 2) == Some(&[8, 0])
-                && bytes.get(at_type + 2 + 9) == Some(&6));
+                && (bytes.get(at_type + 2 + 9) == Some(&6)
+                    || bytes.get(at_type + 24..at_type + 26) == Some(&[0x12, 0xb5])))
+            || (bytes.get(at_type..at_type + 2) == Some(&[0x86, 0xdd])
+                && bytes.get(at_type + 44..at_type + 46) == Some(&[0x12, 0xb5]));
         if ours {
             let _ = state.sent.push_within_capacity(bytes);
             let _ = state.pieces.push_within_capacity(chain.segments().len());
@@ -258,21 +305,25 @@ impl FakeNic {
 
     fn command(&self, chain: &mut Chain) -> Result<Action> {
         let bytes = chain.read_all()?;
-        let class = bytes.first().copied();
         let pieces = chain.segments().iter().filter(|p| !p.writable).count();
         let mut state = self.state.lock();
         let buffers = state.buffers;
-        let _ = state.commands.push_within_capacity(bytes);
-        let _ = state.around.push_within_capacity((pieces, buffers));
-        let answer = match state.answer_class {
-            Some((of, answer)) if Some(of) == class => answer,
+        let answer = match &state.answer_some {
+            Some((begin, answer)) if bytes.starts_with(begin) => *answer,
             _ => state.answer,
         };
+        let mut result = KVec::new();
+        let of_command = |(code, _): &&([u8; 2], KVec<u8>)| bytes.starts_with(code);
+        if let Some((_, bytes)) = state.results.iter().find(of_command) {
+            result.extend_from_slice(bytes, GFP_KERNEL)?;
+        }
+        let _ = state.commands.push_within_capacity(bytes);
+        let _ = state.around.push_within_capacity((pieces, buffers));
         drop(state);
         Ok(match answer {
             Answer::Ack(value) => {
-                chain.write(0, &[value])?;
-                Action::Complete(1)
+                let written = chain.write(0, &[value])? + chain.write(1, &result)?;
+                Action::Complete(written as u32)
             }
             Answer::Slowly(millis) => {
                 wait::pause(millis);
@@ -281,6 +332,7 @@ impl FakeNic {
             }
             Answer::Counted(len) => {
                 chain.write(0, &[0])?;
+                chain.write(1, &result)?;
                 Action::Complete(len)
             }
             Answer::Empty => Action::Complete(0),

@@ -12,6 +12,7 @@ use super::{
         Answer,
         FakeNic, //
     },
+    frame::from_us,
     Config,
     NetFixture,
     F_CTRL_MAC_ADDR,
@@ -25,6 +26,7 @@ use super::{
     F_MQ,
     F_MRG_RXBUF,
     F_MTU,
+    F_RSS,
     F_STATUS,
     ID,
     MAC, //
@@ -39,6 +41,7 @@ use virtio_fake::{
     wait,
     Fake,
     Nic,
+    Offload,
     Param,
     Spec,
     VERSION_1, //
@@ -80,12 +83,14 @@ mod suite {
             }
         }
         let table = [
-            0, 1, 2, 3, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 54, 55, 56,
-            63,
+            0, 1, 2, 3, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 50, 52, 53,
+            54, 55, 56, 57, 59, 60, 62, 63,
         ];
         let low = table.iter().fold(0u64, |word, bit| word | 1 << bit);
         let fixture = NetFixture::new(Config::default(), &all, 3)?;
-        check_eq!(fixture.fake.driver_features(), [low | 1 << VERSION_1, 0]);
+        // Bits 65 to 68.
+        let high = 0x1e;
+        check_eq!(fixture.fake.driver_features(), [low | 1 << VERSION_1, high]);
         drop(fixture);
         let spec = Spec::new(ID)
             .legacy()
@@ -289,6 +294,54 @@ mod suite {
         Ok(())
     }
 
+    /// The core cannot use as many receive queues as the card was told: the card is told the number
+    /// before, and the stack sends on queues that the card serves only. If the card refuses that
+    /// too, the smaller number is in use.
+    #[test]
+    fn pairs_fail_in_stack() -> Result {
+        let before = 1;
+        for refuses in [false, true] {
+            let fixture = NetFixture::with_pairs(4, &[])?;
+            let nic = fixture.nic()?;
+            // The number in use is not sent: another one is before.
+            nic.set_pairs(2)?;
+            nic.set_pairs(before)?;
+            nic.set_up(true)?;
+            check!(wait::until(5_000, || fixture.fake.held(0) > 0 && nic.state().carrier));
+            let told = fixture.fake_nic.commands(4, 0);
+            nic.limit_rx_queues(2)?;
+            if refuses {
+                let back = [4, 0, before as u8, 0];
+                fixture.fake_nic.answer_some(&back, Answer::Ack(1))?;
+            }
+            let done = nic.set_pairs(3);
+            nic.limit_rx_queues(4)?;
+            check!(done.is_err());
+            check_eq!(fixture.fake_nic.commands(4, 0), told + 2);
+            check!(fixture
+                .fake_nic
+                .was_told(4, 0, &(before as u16).to_le_bytes()));
+            check_eq!(
+                (nic.state().rx_queues, nic.state().tx_queues),
+                (before, before)
+            );
+            let sent = fixture.fake_nic.sent();
+            nic.send(&from_us(1, 200)?, 0, Offload::default())?;
+            check!(wait::until(5_000, || fixture.fake_nic.sent() > sent));
+            // Once the core can, changes work.
+            fixture.fake_nic.answer_some(&[4], Answer::Ack(0))?;
+            for pairs in [2, 3] {
+                nic.set_pairs(pairs)?;
+                check_eq!(
+                    (nic.state().rx_queues, nic.state().tx_queues),
+                    (pairs, pairs)
+                );
+            }
+            check_eq!(fixture.fake.violations(), 0);
+        }
+        Ok(())
+    }
+
     /// At first at most as many pairs are in use as there are CPUs, and the device gets that
     /// number.
     #[test]
@@ -314,6 +367,7 @@ mod suite {
             F_GUEST_ANNOUNCE,
             F_MQ,
             F_CTRL_MAC_ADDR,
+            F_RSS,
         ] {
             let (_, fake) = device(Config::default(), &[F_MAC, bit], 2)?;
             let plug = fake.plug()?;

@@ -4,15 +4,18 @@
 
 use super::{
     fake_nic::Answer,
+    frame::from_us,
     lacks_vlans,
     NetFixture,
     F_GUEST_CSUM,
-    F_MAC, //
+    F_MAC,
+    F_STATUS, //
 };
 use kernel::prelude::*;
 use virtio_fake::{
+    messages,
     wait,
-    Plug, //
+    Offload, //
 };
 
 /// An address to set.
@@ -24,14 +27,6 @@ const MAC: u8 = 1;
 const VLAN: u8 = 2;
 const MQ: u8 = 4;
 const OFFLOADS: u8 = 5;
-
-/// Resets a card with the driver bound to it.
-fn reset(fixture: &NetFixture, meanwhile: impl FnOnce()) -> Result {
-    let plug: &Plug = fixture.plug.as_ref().ok_or(ENODEV)?;
-    plug.reset_prepare()?;
-    meanwhile();
-    plug.reset_done()
-}
 
 #[kunit_tests(rust_virtio_net_restore)]
 mod suite {
@@ -58,10 +53,13 @@ mod suite {
         nic.set_vlan(6, false)?;
         nic.set_gro_hw(false)?;
         let pairs = fixture.fake_nic.commands(MQ, 0);
-        let (mut told, mut buffers) = (0, 0);
-        reset(&fixture, || {
-            (told, buffers) = (fixture.fake_nic.told(), fixture.fake_nic.buffers())
+        let mut buffers = 0;
+        let told = fixture.reset_with(|| {
+            buffers = fixture.fake_nic.buffers();
+            Ok(())
         })?;
+        // I/O may go through the card.
+        check!(!fixture.fake.may_do_io());
         check_eq!(fixture.fake_nic.commands(MQ, 0), pairs + 1);
         check!(fixture.fake_nic.was_told(MQ, 0, &3u16.to_le_bytes()));
         check!(fixture.fake_nic.was_told(MAC, 1, &OTHER_MAC));
@@ -101,9 +99,9 @@ mod suite {
                     .map(|(class, number)| fixture.fake_nic.commands(class, number))
             };
             let mut before = [0; 5];
-            reset(&fixture, || {
+            fixture.reset_with(|| {
                 before = counts();
-                fixture.fake_nic.answer_class(class, Answer::Ack(1));
+                fixture.fake_nic.answer_some(&[class], Answer::Ack(1))
             })?;
             for (now, before) in counts().into_iter().zip(before) {
                 check!(now > before);
@@ -118,6 +116,43 @@ mod suite {
         Ok(())
     }
 
+    /// The link goes down, or comes back, while the card has no queues. The card does not signal
+    /// the change.
+    #[test]
+    fn link() -> Result {
+        let fixture = NetFixture::with(&[F_STATUS])?;
+        let nic = fixture.up()?;
+        for up in [0, 1] {
+            fixture.reset_with(|| {
+                fixture.fake.set_config(6, &[up, 0]);
+                Ok(())
+            })?;
+            check!(wait::until(5_000, || nic.state().carrier == (up != 0)));
+        }
+        Ok(())
+    }
+
+    /// Frames that the card had do not count against the byte limit of the queue afterwards.
+    #[test]
+    fn byte_limit() -> Result {
+        if !cfg!(CONFIG_BQL) {
+            messages::skip(c"the kernel has no byte limits");
+            return Ok(());
+        }
+        let fixture = NetFixture::with(&[])?;
+        // Only frames of the test count.
+        fixture.nic()?.disable_ipv6()?;
+        let nic = fixture.up()?;
+        fixture.fake_nic.hold_tx(true);
+        for _ in 0..3 {
+            nic.send(&from_us(1, 64)?, 0, Offload::default())?;
+        }
+        check_eq!(nic.state().outstanding, 3 * 64);
+        fixture.reset()?;
+        check_eq!(nic.state().outstanding, 0);
+        Ok(())
+    }
+
     /// A legacy card whose address is in its configuration.
     #[test]
     fn legacy_address() -> Result {
@@ -125,7 +160,10 @@ mod suite {
             let nic = fixture.nic()?;
             nic.set_mac(OTHER_MAC)?;
             check_eq!(fixture.fake.config::<6>(0), OTHER_MAC);
-            reset(&fixture, || fixture.fake.set_config(0, &super::super::MAC))?;
+            fixture.reset_with(|| {
+                fixture.fake.set_config(0, &super::super::MAC);
+                Ok(())
+            })?;
             check_eq!(fixture.fake.config::<6>(0), OTHER_MAC);
             check_eq!(nic.state().mac, OTHER_MAC);
         }

@@ -2,12 +2,16 @@
 
 //! Receiving: valid packets arrive whole, invalid ones are dropped and counted.
 
+mod hash;
 #[path = "../hostile/net_rx.rs"]
 mod hostile;
 #[path = "../hostile/net_lifecycle.rs"]
 mod lifecycle;
 mod memory;
 mod outcome;
+mod pairs;
+mod reuse;
+mod shortage;
 
 use self::outcome::{
     arrived,
@@ -40,6 +44,7 @@ use virtio_fake::{
     messages,
     wait,
     Action,
+    DropReason,
     Nic,
     Offload,
     EVENT_IDX,
@@ -210,9 +215,11 @@ mod suite {
         let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
         let nic = fixture.up()?;
         let capture = nic.capture(ETHER_TYPE)?;
+        let drops = nic.drops()?;
         receive(&fixture.fake, &[&rx_header(65535), &frame], None)?;
         check!(wait::until(5_000, || nic.stats().rx_length_errors > 0));
         check_eq!(nic.stats().rx_dropped, 1);
+        check!(wait::until(5_000, || drops.are(1, DropReason::DevHdr)));
         check!(capture.is_empty());
         still_works(&fixture, &capture)
     }

@@ -25,6 +25,9 @@ use virtio_fake::{
 /// The transmit queue.
 const TX: usize = 1;
 
+/// The time after which the watchdog takes a queue for stuck, in milliseconds: less than usual.
+const WATCHDOG_MS: u32 = 1_000;
+
 /// Sends a frame.
 fn send(nic: &Nic) -> Result {
     nic.send(&from_us(3, 64)?, 0, Offload::default())
@@ -78,6 +81,13 @@ fn up(fixture: &NetFixture, tx_frames: u32) -> Result<Nic> {
     fixture.up()
 }
 
+/// Returns how often the driver stopped the transmit queue, and how often it woke the queue.
+fn stops_and_wakes(nic: &Nic) -> Result<(u64, u64)> {
+    let (_, tx) = nic.queue_stats(Some(0))?;
+    let [.., stops, wakes] = tx;
+    Ok((stops, wakes))
+}
+
 /// Whether the kernel has no netpoll. A test that needs netpoll is skipped then.
 fn lacks_netpoll() -> bool {
     let lacks = !cfg!(CONFIG_NETPOLL);
@@ -100,6 +110,9 @@ mod suite {
             fill(&fixture, &nic)?;
             transmit(&fixture, true)?;
             goes_on(&fixture, &nic, 5_000)?;
+            check!(wait::until(5_000, || {
+                stops_and_wakes(&nic).is_ok_and(|(stops, wakes)| stops > 0 && stops == wakes)
+            }));
         }
         Ok(())
     }
@@ -107,8 +120,10 @@ mod suite {
     /// The device transmits without an interrupt: the watchdog notices.
     #[test]
     fn lost_interrupt() -> Result {
+        long!();
         for tx_frames in [1, 0] {
             let fixture = NetFixture::with(&[])?;
+            fixture.nic()?.set_watchdog(WATCHDOG_MS)?;
             let nic = up(&fixture, tx_frames)?;
             fill(&fixture, &nic)?;
             let kicks = fixture.fake.traffic(TX).kicks;

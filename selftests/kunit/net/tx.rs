@@ -4,6 +4,8 @@
 
 #[path = "../hostile/net_tx.rs"]
 mod hostile;
+mod ownership;
+mod segments;
 
 use super::{
     device,
@@ -17,6 +19,9 @@ use super::{
     Config,
     NetFixture,
     F_CSUM,
+    F_CTRL_VQ,
+    F_GUEST_HDRLEN,
+    F_HASH_REPORT,
     F_HOST_TSO4,
     F_MAC,
     F_MRG_RXBUF,
@@ -29,6 +34,7 @@ use virtio_fake::{
     wait,
     Action,
     Addresses,
+    DropReason,
     Fake,
     Nic,
     Offload,
@@ -189,6 +195,7 @@ mod suite {
     fn no_mapping_for_now() -> Result {
         let fixture = NetFixture::mapped(Addresses::Marked, &[])?;
         let nic = fixture.up()?;
+        let drops = nic.drops()?;
         let (before, let_go) = (nic.stats(), Nic::let_go());
         fixture.fake.limit_maps(Some(0));
         nic.send(&from_us(1, 200)?, 0, Offload::default())?;
@@ -200,6 +207,7 @@ mod suite {
             after.tx_fifo_errors - before.tx_fifo_errors,
             after.tx_dropped - before.tx_dropped
         );
+        check!(drops.are(after.tx_dropped - before.tx_dropped, DropReason::NoMem));
         let frame = from_us(2, 200)?;
         nic.send(&frame, 0, Offload::default())?;
         check!(sent(&fixture.fake_nic, 1));
@@ -279,6 +287,52 @@ mod suite {
         Ok(())
     }
 
+    /// A device that wants to know the length of the headers gets it.
+    #[test]
+    fn exact_header_length() -> Result {
+        let fixture = NetFixture::with(&[F_CSUM, F_HOST_TSO4, F_GUEST_HDRLEN])?;
+        let nic = fixture.up()?;
+        for (i, words) in [5, 8, 15].into_iter().enumerate() {
+            let mut frame = tcp(5000)?;
+            frame[usize::from(TCP_START) + 12] = (words as u8) << 4;
+            let offload = Offload {
+                csum: Some((TCP_START, TCP_CSUM)),
+                gso_size: 1448,
+            };
+            nic.send(&frame, 0, offload)?;
+            check!(sent(&fixture.fake_nic, i + 1));
+            let header = fixture.fake_nic.header(i).ok_or(ENODATA)?;
+            check_eq!(header[1], 1);
+            check_eq!(header[2..4], (TCP_START + 4 * words).to_le_bytes());
+            check_eq!(header[4..6], 1448u16.to_le_bytes());
+        }
+        // Of a packet that is not segmented, the device needs no length.
+        let offload = Offload {
+            csum: Some((TCP_START, TCP_CSUM)),
+            ..Offload::default()
+        };
+        nic.send(&tcp(100)?, 0, offload)?;
+        check!(sent(&fixture.fake_nic, 4));
+        check_eq!(fixture.fake_nic.header(3).ok_or(ENODATA)?[1..4], [0; 3]);
+        Ok(())
+    }
+
+    /// The header of a device that reports hashes is longer, and cleared as a whole.
+    #[test]
+    fn h117_header_with_hash() -> Result {
+        let fixture = NetFixture::with(&[F_CTRL_VQ, F_HASH_REPORT])?;
+        fixture.fake_nic.set_header_len(20);
+        let nic = fixture.up()?;
+        for (i, len) in [60, 1514].into_iter().enumerate() {
+            let frame = from_us(i as u8, len)?;
+            nic.send(&frame, 0, Offload::default())?;
+            check!(sent(&fixture.fake_nic, i + 1));
+            check!(fixture.fake_nic.has_sent(i, &[0; 20], &frame));
+            check_eq!(fixture.fake_nic.pieces(i), Some(1));
+        }
+        Ok(())
+    }
+
     /// A device without segmentation gets segments.
     #[test]
     fn segmentation_unoffered() -> Result {
@@ -325,13 +379,16 @@ mod suite {
         Ok(())
     }
 
-    /// Two queues, each with its own frames.
+    /// Two queues, each with its own frames. The frames of a queue that is no longer in use still
+    /// count.
     #[test]
     fn two_queues() -> Result {
         let (fake_nic, fake) = device(Config::default().pairs(2), &[F_MAC, 17, 22], 5)?;
         let plug = Some(fake.plug()?);
         check!(fake.is_bound());
         let fixture = NetFixture::around(fake_nic, fake, plug);
+        // Only frames of the test count.
+        fixture.nic()?.disable_ipv6()?;
         let nic: Nic = fixture.up()?;
         nic.set_pairs(2)?;
         let before = fixture.fake.traffic(3).kicks;
@@ -340,6 +397,9 @@ mod suite {
         check!(fixture.fake.traffic(3).kicks > before);
         let beyond = nic.send(&from_us(1, 64)?, 2, Offload::default());
         check_eq!(beyond, Err(EINVAL));
+        check!(wait::until(5_000, || nic.stats().tx_packets == 1));
+        nic.set_pairs(1)?;
+        check_eq!((nic.stats().tx_packets, nic.stats().tx_bytes), (1, 64));
         Ok(())
     }
 }

@@ -107,6 +107,52 @@ impl Scenario for Asks {
     }
 }
 
+/// A driver whose messages have a tail behind the reply.
+struct Tails;
+
+impl Scenario for Tails {
+    fn start(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
+        type WithTail = Message<KBox<[u8; 2]>, [u8; 4]>;
+        const WRITTEN: [u8; 9] = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        let mut vq = dev.find_vq::<WithTail>(c"only", 3)?;
+        dev.ready();
+        // The last number is more than there is room for.
+        for (written, tail) in [
+            (0, &[][..]),
+            (3, &[]),
+            (4, &[]),
+            (6, &[5, 6]),
+            (9, &[5, 6, 7, 8, 9]),
+            (10, &[]),
+            (u32::MAX, &[]),
+        ] {
+            let message = WithTail::with_tail(KBox::new([1, 2], GFP_KERNEL)?, [0; 4], 5)?;
+            vq.add_buf(message)?;
+            vq.kick();
+            check_eq!(fake.serve(0)?, 1);
+            let (mut shape, mut before) = ((0, 0, 0), [1; 9]);
+            fake.finish(0, |chain| {
+                shape = (chain.segments().len(), chain.readable(), chain.writable());
+                let _ = chain.peek(0, &mut before);
+                let _ = chain.write(0, &WRITTEN);
+                Action::Complete(written)
+            })?;
+            check_eq!(shape, (3, 2, 9));
+            // The device sees nothing of what was in memory before.
+            check_eq!(before, [0; 9]);
+            let used = vq.get_buf().ok_or(ENODATA)?;
+            check!(used.tail()?[..] == *tail);
+            check_eq!(used.buffer().reply(), [1, 2, 3, 4]);
+        }
+        let too_long = WithTail::with_tail(KBox::new([1, 2], GFP_KERNEL)?, [0; 4], usize::MAX);
+        check!(too_long.is_err_and(|e| e == EINVAL));
+        // This resets the device.
+        drop(vq);
+        dev.ready();
+        Ok(())
+    }
+}
+
 /// Runs a driver with each layout.
 fn on_each(scenario: Arc<dyn Scenario>) -> Result {
     for features in LAYOUTS {
@@ -132,6 +178,12 @@ mod suite {
     #[test]
     fn request_and_reply() -> Result {
         on_each(Arc::new(Sends, GFP_KERNEL)?)
+    }
+
+    /// The tail of a reply is copied as far as the device reports to have written it.
+    #[test]
+    fn tail() -> Result {
+        on_each(Arc::new(Tails, GFP_KERNEL)?)
     }
 
     /// A message may have no request.

@@ -111,7 +111,7 @@ mod suite {
             check_eq!((got.buffer.number(), got.len), (0x5a, 23));
             check_eq!(&got.buffer.written()[..23], b"an answer in two pieces");
             check!(vq.get()?.is_none());
-            check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
+            check_eq!((vq.num_free(), vq.outstanding()), (8, 0));
             Ok(())
         })
     }
@@ -319,7 +319,7 @@ mod suite {
             if !fake.negotiated(INDIRECT_DESC) {
                 check_eq!(refused(&mut vq, CBuffer::new(1, 0, 9)?, AddFn::In)?, EINVAL);
             }
-            check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
+            check_eq!((vq.num_free(), vq.outstanding()), (8, 0));
             check_eq!(fake.serve(0)?, 0);
             Ok(())
         })

@@ -131,10 +131,10 @@ fn ended(vq: &mut CQueue, fake: &Fake, why: BrokenReason, left: u64) -> Result {
     }
     check_eq!(reason(vq), Some(why));
     check_eq!(messages::logged(QUEUE_BROKEN), 0);
-    let in_flight = vq.in_flight();
+    let outstanding = vq.outstanding();
     let (result, recycled) = vq.reset(None)?;
     result?;
-    check_eq!((recycled.buffers, recycled.sum), (in_flight, left));
+    check_eq!((recycled.buffers, recycled.sum), (outstanding, left));
     check_eq!(reason(vq), Some(why));
     vq.unbreak();
     works(vq, fake)
@@ -142,7 +142,7 @@ fn ended(vq: &mut CQueue, fake: &Fake, why: BrokenReason, left: u64) -> Result {
 
 /// Checks that an empty queue works like a new one.
 fn works(vq: &mut CQueue, fake: &Fake) -> Result {
-    check_eq!((vq.num_free(), vq.in_flight(), fake.mapped()), (8, 0, 0));
+    check_eq!((vq.num_free(), vq.outstanding(), fake.mapped()), (8, 0, 0));
     check!(!vq.is_broken());
     check!(vq.get()?.is_none());
     begin(vq, fake, 2, true)?;

@@ -126,7 +126,7 @@ mod suite {
             // The second buffer was used, and not taken.
             check_eq!(&detach_all(&mut vq)?[..], &[1, 2, 3, 4]);
             check!(vq.detach()?.is_none());
-            check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
+            check_eq!((vq.num_free(), vq.outstanding()), (8, 0));
             Ok(())
         })
     }

@@ -62,7 +62,7 @@ mod suite {
     /// Each segment is mapped while the device has it, and so are all parts of the ring that the
     /// device uses (R21, R44).
     #[test]
-    fn h142_as_long_as_in_flight() -> Result {
+    fn h142_as_long_as_outstanding() -> Result {
         on_each(mapped, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             check!(fake.areas() >= 1);

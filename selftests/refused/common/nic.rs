@@ -119,6 +119,10 @@ impl<'bound> EthtoolOps for Ethtool<'bound> {
         RingSizes::default()
     }
 
+    fn set_ring_sizes(_dev: &Device<Self::Net>, _rx: u32, _tx: u32, _rtnl: &mut Rtnl) -> Result {
+        Err(EOPNOTSUPP)
+    }
+
     fn stats_names(_dev: &Device<Self::Net>, _names: &mut Strings<'_>, _rtnl: &mut Rtnl) {}
 
     fn stats_values(_dev: &Device<Self::Net>, _values: &mut [u64], _rtnl: &mut Rtnl) {}

@@ -17,6 +17,7 @@ use kernel::prelude::*;
 use virtio_fake::{
     wait,
     Capture,
+    DropReason,
     Nic,
     NicStats, //
 };
@@ -64,6 +65,7 @@ pub(super) fn refused(
     let fixture = NetFixture::with(features)?;
     let nic = fixture.up()?;
     let capture = nic.capture(ETHER_TYPE)?;
+    let traced = nic.drops()?;
     let before = nic.stats();
     let once = counted(&before) + 1;
     receive(&fixture.fake, parts, len)?;
@@ -71,6 +73,11 @@ pub(super) fn refused(
     check_eq!(counted(&nic.stats()), once);
     if let Some(drops) = drops {
         check_eq!(nic.stats().rx_dropped, before.rx_dropped + drops);
+    }
+    let malformed = nic.stats().rx_frame_errors - before.rx_frame_errors;
+    if malformed != 0 {
+        let reported = || traced.are(malformed, DropReason::DevHdr);
+        check!(wait::until(5_000, reported));
     }
     check!(capture.is_empty());
     still_works(&fixture, &capture)

@@ -89,12 +89,12 @@ fn round(vq: &mut CQueue, fake: &Fake, n: &mut Numbers) -> Result<bool> {
     }
     while vq.get()?.is_some() {}
     let broken = vq.is_broken();
-    let in_flight = vq.in_flight();
+    let outstanding = vq.outstanding();
     let (result, recycled) = vq.reset(None)?;
     result?;
-    check_eq!((recycled.buffers, vq.is_broken()), (in_flight, broken));
+    check_eq!((recycled.buffers, vq.is_broken()), (outstanding, broken));
     vq.unbreak();
-    check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
+    check_eq!((vq.num_free(), vq.outstanding()), (8, 0));
     check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
     Ok(broken)
 }
