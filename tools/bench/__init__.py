@@ -15,6 +15,7 @@ import traceback
 from pathlib import Path
 
 from harness.build import kernel, modules, stock
+from harness.host import needs, setup
 from harness.paths import OUT
 from harness.say import Failure, say
 
@@ -67,6 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args) -> int:
     """Runs the benchmark, writes the report, and prints a table."""
     start = time.monotonic()
+    setup.offer(needs.bench_needs)
     base = results.load(args.base, "BASE=") if args.base else None
     if render.asked(args):
         return render.main(args, base)

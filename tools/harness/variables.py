@@ -6,7 +6,7 @@ import os
 #: The same names as VARIABLES in the Makefile, and those that are for harness.py alone.
 NAMES = ["KDIR", "KSRC", "KERNEL", "KUNIT", "T", "FAMILY", "VARIANT", "V", "MODULE_ARGS", "RUSTC", "RUSTDOC",
          "BINDGEN", "RUST_VIRTIO_CACHE", "LEGS", "STACKS", "BASE", "KEEP", "RING", "LAYOUT",
-         "DEST", "BRANCH", "PYTHON", "CMD", "DEB_VERSION", "ROUNDS", "HARNESS_FUZZ", "HARNESS_MACHINES",
+         "DEST", "BRANCH", "PYTHON", "CMD", "DEB_VERSION", "ROUNDS", "ONLY", "HARNESS_FUZZ", "HARNESS_MACHINES",
          "CARGO_HOME", "XDG_CACHE_HOME"]
 
 #: Variables that make leaves in the environment of its children. Kbuild is not part of the make

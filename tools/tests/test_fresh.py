@@ -42,21 +42,28 @@ def test_a_leg_has_passed_with_the_same_key_only(stamps):
     assert stamp.passed("bookworm:root", "1") == ""
 
 
+_NO_MACHINE = Failure("no machine in this test")
+
+
 @pytest.fixture
 def run_legs(tmp_path, monkeypatch):
     """Returns a function that runs legs, without a machine; it returns the legs that ran, and their results."""
-    def run(asked: str, network: bool = True, passed: str = "", always: bool = False) -> tuple:
+    def run(asked: str, passed: str = "", always: bool = False, error=_NO_MACHINE, key=lambda _suite: "k") -> tuple:
         made, ran = Results("fresh"), []
 
         def machine(suite, user, _log):
             ran.append(f"{suite}:{user}")
-            raise Failure("no machine in this test")
+            raise error
 
-        key = mock.Mock(return_value="k", side_effect=None if network else Failure("no network"))
+        def bad_machine(_results, suite, *_):
+            ran.append(f"{suite}:bad")
+            if error is not _NO_MACHINE:
+                raise error
+
         for module, name, stand_in in (
                 (fresh, "new_log", lambda name: tmp_path / name), (fresh, "check_release", mock.Mock()),
                 (fresh, "why_not", lambda *_: ""), (fresh, "say", mock.Mock()), (fresh, "Machine", machine),
-                (bad, "run", lambda _results, suite, *_: ran.append(f"{suite}:bad")),
+                (bad, "run", bad_machine),
                 (stamp, "key", key), (stamp, "note", mock.Mock()),
                 (stamp, "passed", lambda *_: passed)):
             monkeypatch.setattr(module, name, stand_in)
@@ -94,13 +101,34 @@ def test_a_leg_that_has_passed_is_skipped_with_the_day_unless_asked_for(run_legs
 @pytest.mark.parametrize("same_code, result", [(True, "skip"), (False, "fail")])
 def test_no_network_is_no_failure_where_the_code_has_passed(run_legs, same_code, result, monkeypatch):
     monkeypatch.setattr(stamp, "same_code", lambda *_: same_code)
-    ran, tests = run_legs("", network=False)
+    ran, tests = run_legs("", key=mock.Mock(side_effect=Failure("no network")))
     assert (ran, {test.result for test in tests}) == ([], {result})
 
 
 def test_a_machine_that_cannot_be_made_is_a_failure(run_legs):
     tests = run_legs("bookworm:root")[1]
     assert [(test.result, test.reason) for test in tests] == [("fail", "no machine in this test")]
+
+
+def test_an_error_is_a_failure_of_its_leg_and_the_other_legs_run(run_legs):
+    ran, tests = run_legs("trixie", error=OSError(16, "Device or resource busy", "/some/scratch"))
+    assert ran == ["trixie:root", "trixie:user", "trixie:bad"]
+    assert [test.name for test in tests] == [f"{leg}: the bare machine" for leg in ("root", "user", fresh._BAD)]
+    for test in tests:
+        assert test.reason.startswith("OSError: [Errno 16] Device or resource busy: '/some/scratch'\nTraceback ")
+
+
+def test_an_error_before_the_legs_is_a_failure_of_its_release(run_legs):
+    def key(suite):
+        if suite == "bookworm":
+            raise ValueError("odd list")
+        return "k"
+
+    ran, tests = run_legs("root", key=key)
+    assert ran == ["trixie:root"]
+    assert [(test.full_name(), test.reason.splitlines()[0]) for test in tests] == [
+        ("fresh/bookworm:all", "ValueError: odd list"),
+        ("fresh/trixie:root: the bare machine", "no machine in this test")]
 
 
 def test_steps_after_a_failure_are_skipped():

@@ -21,7 +21,7 @@ class Guests:
     """Stands for the guests: what ran in them, and what it had for a result."""
 
     def __init__(self, tmp_path: Path):
-        self.out, self.ran, self.fail, self.lost, self.error = tmp_path, [], set(), set(), None
+        self.out, self.ran, self.fail, self.lost, self.error = tmp_path, [], set(), set(), {}
         self.why_not, self.lock = {}, threading.Lock()
         self.builds, self.broken = [], None
 
@@ -34,8 +34,8 @@ class Guests:
     def run_guest(self, results, wanted, names, kdir, ours, title):
         with self.lock:
             self.ran.append((names, wanted.ring, title))
-        if self.error:
-            raise self.error
+        if names[0] in self.error:
+            raise self.error[names[0]]
         wrong = {(name, "b") for name in self.fail}
         results.add([Test(name + title, one, "fail" if (name, one) in wrong else "pass",
                           "why" if (name, one) in wrong else "", 0.5)
@@ -138,10 +138,13 @@ def test_scripts_that_the_kernel_cannot_run_are_skipped(guests):
     assert not guests.ran and set(guests.junit().values()) == {"skipped"}
 
 
-def test_an_error_of_the_harness_ends_the_run(guests):
-    guests.error = Failure("no space")
-    with pytest.raises(Failure, match="no space"):
-        guests.run([Choice(pattern=ALL)])
+def test_an_error_of_the_harness_fails_the_scripts_of_one_guest(guests):
+    guests.error = {"blk/serial": KeyError("return")}
+    results = guests.run([Choice(pattern=ALL)])
+    failed = [test for test in results.tests if test.result == "fail"]
+    assert [test.full_name() for test in failed] == ["blk/serial:all"]
+    assert failed[0].reason.startswith("KeyError: 'return'\nTraceback")
+    assert guests.junit() == {"blk/serial": "failure", "net/filter": "", "net/offload": ""}
 
 
 def test_a_leg_that_cannot_be_built_is_one_failed_result_and_the_others_run(guests):

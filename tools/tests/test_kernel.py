@@ -8,6 +8,7 @@ import pytest
 
 from harness.build import kernel
 from harness.say import Failure
+from harness.suites import fits
 
 
 def test_a_build_goes_on_where_it_was_ended(tmp_path, monkeypatch):
@@ -43,3 +44,11 @@ def test_a_build_goes_on_where_it_was_ended(tmp_path, monkeypatch):
     kdir = kernel.directory()
     assert kernel.directory() == kdir
     assert ran == ["kernel build"]
+
+
+def test_a_variant_may_be_a_kernel_from_packages_whatever_the_environment_names(monkeypatch):
+    monkeypatch.setenv("KERNEL", "debian-cloud")
+    monkeypatch.setattr(kernel.stock, "directory", lambda name: f"kernel {name}")
+    assert kernel.directory("debian") == "kernel debian"
+    assert not fits.why_no_kernel(mock.Mock(kernel="debian"), "debian-cloud")
+    assert "not KERNEL=debian-cloud" in fits.why_no_kernel(mock.Mock(kernel="debug"), "debian-cloud")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""rust-project.json, and what clippy says of the modules."""
+"""rust-project.json."""
 
 import pytest
 
-from harness.build import modules, rust_analyzer
+from harness.build import rust_analyzer
 from harness.paths import REPO
 from harness.say import Failure
 
@@ -66,15 +66,3 @@ def test_a_circle_is_said(compiled, tmp_path):
 def test_commands_of_other_compilers_are_no_crates(tmp_path, write):
     write(".x.o.cmd", "savedcmd_x.o := clang -c x.c\n")
     assert len(project(tmp_path)) == 3
-
-
-@pytest.mark.parametrize("text, said", [
-    ("  CLIPPY [M] net/x.o\n"
-     "warning: this is long\n  --> net/x.rs:3:1\n   |\n3  | fn\n   = note: why\n\n"
-     "warning: 1 warning emitted\n\n  LD [M]  x.ko\nwarning: the compiler differs from the one\n"
-     "error[E0308]: types\n --> y.rs:1:1\n",
-     "warning: this is long\n  --> net/x.rs:3:1\n   |\n3  | fn\n   = note: why\n"
-     "error[E0308]: types\n --> y.rs:1:1"),
-    ("  CLIPPY [M] x.o\n  LD [M]  x.ko\n", "")], ids=["findings", "clean"])
-def test_lints_in_the_log_of_a_build(text, said):
-    assert modules.said(text) == said

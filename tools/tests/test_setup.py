@@ -150,3 +150,15 @@ def test_python_that_is_not_installed_is_said(path, name, status, said):
                           capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (status, "")
     assert re.match(said, done.stderr) if said else done.stderr == ""
+
+
+def test_what_a_user_can_do_without_is_offered(monkeypatch, capsys):
+    monkeypatch.setattr(setup, "bring", mock.Mock(side_effect=Failure("needs root")))
+    setup.offer(needs.bench_needs)
+    assert capsys.readouterr().err == "warning: needs root\n"
+    assert setup.bring.mock_calls == [mock.call(needs.bench_needs)]
+
+
+def test_set_up_brings_nothing_for_reports():
+    reports = {package for need in needs.bench_needs(13) for package in need.packages}
+    assert reports and not reports & {package for need in needs.needs(13) for package in need.packages}

@@ -37,6 +37,12 @@ def test_a_function_that_is_tried(function, result, reason):
     assert (found.result, found.reason) == (result, reason)
 
 
+def test_the_reason_of_an_unforeseen_error_begins_with_the_error():
+    found = tap.Test.tried("a", "b", mock.Mock(side_effect=OSError(16, "busy", "/some/place")))
+    assert found.result == "fail"
+    assert found.reason.startswith("OSError: [Errno 16] busy: '/some/place'\nTraceback (most recent call last):\n")
+
+
 @pytest.mark.parametrize("wrong, result", [("", "pass"), ("broken", "fail")])
 def test_what_is_wrong_is_judged(wrong, result):
     assert tap.Test.judged("a", "b", wrong) == tap.Test("a", "b", result, wrong)

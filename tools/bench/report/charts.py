@@ -15,7 +15,7 @@ from .model import MORE, Case, Model, layers
 from .summary import MAIN
 
 #: Said without the library.
-MISSING = f"matplotlib is not installed for {sys.executable} (make setup)"
+MISSING = f"matplotlib is not installed for {sys.executable} (make bench installs it)"
 #: In inches. At this width a chart is as wide as a phone and its text is still readable there.
 _WIDTH, _ROW, _REST = 5.3, 0.235, 0.75
 #: In pixels of the page.

@@ -34,7 +34,7 @@ def write(report, base=None):
     if not charts.available():
         report.problem(_NAME, charts.MISSING)
     if not available():
-        report.problem(_NAME, f"Jinja2 is not installed for {sys.executable} (make setup)")
+        report.problem(_NAME, f"Jinja2 is not installed for {sys.executable} (make bench installs it)")
         return None
     path = report.path.with_suffix(".html")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -44,8 +44,10 @@ def directory(variant: str = "", given: str = None) -> Path:
     """Returns the build directory of the guest kernel, building it if there is none.
 
     `given` and then the environment's KDIR name one to use as it is, and its KERNEL one that Debian
-    built. `variant` names a further fragment, `tools/config/<variant>.config`.
+    built. `variant` names a further fragment, `tools/config/<variant>.config`, or a kernel that Debian built.
     """
+    if variant in stock.KERNELS:
+        return stock.directory(variant)
     stocked = "" if given else stock.asked()
     asked = given or os.environ.get("KDIR")
     if variant or not (asked or stocked):

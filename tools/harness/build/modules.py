@@ -3,7 +3,6 @@
 
 import argparse
 import os
-import re
 import shlex
 import shutil
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from .. import lock, variables
 from ..host import toolchain
 from ..paths import OUT, REPO, new_log
-from ..proc import output, run
+from ..proc import run
 from ..say import Failure, say
 from . import kconfig, kernel, modtree, stock
 
@@ -39,7 +38,7 @@ def _build(kdir: Path, out: Path, kunit: bool) -> list:
         tools = None
     else:
         tools = toolchain.find()
-        _check_rustc(kdir, tools)
+        check_rustc(kdir, tools)
     same = out / ".kdir"
     if same.exists() and same.read_text() != str(kdir):
         say(f"{out.name} was built for another kernel; building it anew")
@@ -51,7 +50,7 @@ def _build(kdir: Path, out: Path, kunit: bool) -> list:
     if tools is None:
         stock.build_modules(kdir, out, more, log)
     else:
-        run(["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools),
+        run(["make", "-C", kdir, f"M={REPO}", f"MO={out}", *llvm(kdir, tools),
              f"-j{os.cpu_count() or 2}", *more, "modules"], log, "module build", env=tools.env())
     found = modtree.find_ours(out)
     if not found:
@@ -66,7 +65,7 @@ def built(kdir: Path, given: str = None) -> list:
     return modtree.find_ours(output_dir(kdir, False)) or sorted(REPO.glob("*.ko"))
 
 
-def _llvm(kdir: Path, tools) -> list:
+def llvm(kdir: Path, tools) -> list:
     """Returns the compiler variables: LLVM= only for a kernel that clang built; and ARCH=um for
     User-mode Linux, which no machine is by itself."""
     config = kconfig.read(kdir / ".config")
@@ -75,7 +74,7 @@ def _llvm(kdir: Path, tools) -> list:
         (["ARCH=um"] if config.get("UML") == "y" else [])
 
 
-def _check_rustc(kdir: Path, tools) -> None:
+def check_rustc(kdir: Path, tools) -> None:
     """Checks that the Rust compiler is the one that built the kernel: its crates need it."""
     wanted = kconfig.read(kdir / ".config").get("RUSTC_VERSION_TEXT", "").strip('"')
     found = tools.identity.split("|")[0]
@@ -84,61 +83,15 @@ def _check_rustc(kdir: Path, tools) -> None:
                       "set RUSTC= to the compiler of the kernel, or build the kernel anew")
 
 
-def clippy(kdir: Path) -> str:
-    """Compiles the modules, with their suites, by clippy in place of rustc, with the lints of the kernel, and returns
-    what it says. Raises `Failure` if there is no clippy of the compiler that built the kernel."""
-    if stock.is_stock(kdir):
-        raise Failure("a kernel from packages was built by a compiler of theirs: run this without KERNEL=")
-    tools = toolchain.find()
-    _check_rustc(kdir, tools)
-    driver = toolchain.beside_rustc("clippy-driver")
-    found, wanted = output([driver, "--version"]) if driver else "", toolchain.version(tools.identity)
-    # Clippy 0.1.85 is that of Rust 1.85.
-    if not found or toolchain.version(found)[2:] != wanted[1:2]:
-        raise Failure(f"no clippy-driver of {tools.rustc}, which is of {'.'.join(map(str, wanted))}: it is in the "
-                      "package rust-clippy of Debian 13, rust-web-clippy of Debian 12")
-    out, kunit = OUT / "modules-clippy", kconfig.read(kdir / ".config").get("KUNIT", "n") == "y"
-    with lock.only_one(out):
-        # It speaks of what it compiles, and so of nothing that is there.
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
-        log = new_log(out.name)
-        say(f"Compiling the modules by {found.strip()}; log: {log}")
-        return said(run(["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools), "CLIPPY=1",
-                         f"CLIPPY_DRIVER={driver}", f"KUNIT={int(kunit)}", f"-j{os.cpu_count() or 2}", "modules"],
-                        log, "clippy", env=tools.env()))
-
-
-def said(text: str) -> str:
-    """Returns the warnings of a compiler in the log of a build, each with the lines that belong to it."""
-    blocks, block = [], None
-    for line in text.splitlines():
-        if line.startswith(("warning: ", "error: ", "error[")):
-            block = [line]
-            blocks.append(block)
-        elif block is not None and re.match(r"(?!  [A-Z]+ .*\.\w+$)[ |=\d]", line):
-            block.append(line)
-        elif line:
-            block = None
-    # What has no place is a sum, or of another program.
-    return "\n".join(line for block in blocks if "-->" in "".join(block) for line in block)
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `harness.py modules`."""
     parser.add_argument("--kunit", action="store_true", default=os.environ.get("KUNIT") == "1",
                         help="compile the KUnit suites in (also KUNIT=1)")
     variables.variant(parser)
-    parser.add_argument("--clippy", action="store_true", help="have clippy look at them, and build nothing to use")
 
 
 def main(args) -> int:
     """Builds the modules and prints where they are."""
-    kdir = kernel.directory(args.variant)
-    if args.clippy:
-        text = clippy(kdir)
-        print(text or "clippy finds nothing")
-        return 1 if text else 0
-    for name in build(kdir, args.kunit, args.variant):
+    for name in build(kernel.directory(args.variant), args.kunit, args.variant):
         print(name)
     return 0

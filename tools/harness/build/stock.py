@@ -34,8 +34,8 @@ class Unavailable(Failure):
 
 #: What the kernel was compiled by, and what its makefiles call.
 COMPILERS = debroot.Root("build", RELEASE, [
-    "gcc", "make", "bc", "libssl-dev", "libelf-dev", "openssl", "pahole", "python3", "kmod", "rustc",
-    "rust-src", "bindgen", "debhelper", "dh-dkms", "dkms", "lintian", "xz-utils", "cpio", "dpkg-dev",
+    "gcc", "make", "bc", "bison", "flex", "libssl-dev", "libelf-dev", "openssl", "pahole", "python3", "kmod", "rustc",
+    "rust-src", "rust-clippy", "bindgen", "debhelper", "dh-dkms", "dkms", "lintian", "xz-utils", "cpio", "dpkg-dev",
     "fakeroot"])
 
 _PREPARE = REPO / "packaging" / "dkms" / "prepare-kdir"

@@ -10,7 +10,7 @@ import os
 
 from ..paths import new_log
 from ..report.results import Results
-from ..report.tap import Test
+from ..report.tap import Test, why
 from ..say import Failure, say
 from ..suites import side_by_side
 from . import bad, kernel, stamp
@@ -64,6 +64,10 @@ def _release(results: Results, suite: str, legs: list, always: bool) -> None:
                           f"as it has passed; {failure}".splitlines()[0] if same
                           else str(failure))])
         return
+    except Exception as error:  # pylint: disable=broad-except
+        # The other release has results all the same.
+        results.add([Test(f"fresh/{suite}", "all", "fail", why(error))])
+        return
     for leg in legs:
         _leg(results, suite, leg, now, always)
 
@@ -86,8 +90,9 @@ def _leg(results: Results, suite: str, leg: str, now: str, always: bool) -> None
         else:
             with Machine(suite, leg, log) as machine:
                 _steps(results, machine)
-    except Failure as failure:
-        results.add([Test(f"fresh/{suite}", f"{title}: the bare machine", "fail", str(failure))])
+    except Exception as error:  # pylint: disable=broad-except
+        # The other legs have results all the same.
+        results.add([Test(f"fresh/{suite}", f"{title}: the bare machine", "fail", why(error))])
     # A step that was skipped has yet to pass.
     if all(test.result == "pass" for test in results.tests[before:]):
         stamp.note(f"{suite}:{leg}", now)

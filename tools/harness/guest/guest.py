@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from ..build import kconfig, kmods, modtree
+from ..upstream import disk
 from . import accel, image, initramfs
 from .machine import Machine
 from .qemu import CommandLine
@@ -55,7 +56,7 @@ class Guest(Machine):
         line = CommandLine(self.spec, self.rundir, self.sockets, self.spec.accel or accel.choose(kernel), log)
         line.kernel(kernel, ram)
         if self.spec.root == "disk":
-            line.root_disk(image.ensure())
+            line.root_disk(disk.ensure() if self.spec.image == "upstream" else image.ensure())
         elif self.spec.root == "9p":
             line.root_9p(initramfs.root_9p(self.rundir / "root-9p"))
         self._start(line)

@@ -42,9 +42,12 @@ class Qmp:
         return json.loads(line)
 
     def execute(self, request: dict) -> dict:
-        """Sends one request and returns the whole reply. Events that come before it are dropped."""
+        """Sends one request and returns the whole reply. Drops what comes before: events, and a second greeting.
+
+        QEMU greets twice if a connection comes while the thread of the monitor takes over the socket.
+        """
         self._sock.sendall(json.dumps(request).encode() + b"\n")
-        while "event" in (reply := self._read()):
+        while not {"return", "error"} & (reply := self._read()).keys():
             pass
         return reply
 

@@ -81,6 +81,8 @@ class Spec:
     #: "disk": a Debian root file system on a disk of the family; "initramfs": busybox only;
     #: "9p": busybox only, in a directory of the host, @RUN@/root-9p.
     root: str = "disk"
+    #: The root disk: "" for the one of all guests, "upstream" for the one with the kernel's own tests.
+    image: str = ""
     blk: list = dataclasses.field(default_factory=list)
     net: list = dataclasses.field(default_factory=list)
     #: Devices of other kinds.
@@ -112,7 +114,7 @@ class Spec:
     trace: list = dataclasses.field(default_factory=list)
     #: QEMU's value for -accel, where a guest needs a certain one; "" for the best there is.
     accel: str = ""
-    #: Kernel variant: "" or "debug".
+    #: Kernel variant: "" or "debug"; or a kernel from packages, whatever the others run on: "debian".
     kernel: str = ""
     #: Its scripts take an hour or more: they are run by their own names only.
     long: bool = False
@@ -125,7 +127,8 @@ class Spec:
                                    ("ring", self.ring, ["", *RINGS, BOTH]),
                                    ("layout", self.layout, ["", *LAYOUTS]),
                                    ("transport", self.transport, TRANSPORTS),
-                                   ("root", self.root, ("disk", "initramfs", "9p"))):
+                                   ("root", self.root, ("disk", "initramfs", "9p")),
+                                   ("image", self.image, ("", "upstream"))):
             if value not in known:
                 raise Failure(f"guest description: no {name} \"{value}\"; there are: "
                               + ", ".join(f"\"{one}\"" for one in known if one))

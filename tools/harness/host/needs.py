@@ -138,10 +138,15 @@ def needs(debian: int) -> list:
         _command("sockperf", "sockperf"),
         _command("tcpdump", "tcpdump"), _command("jq", "jq"), _command("ping", "iputils-ping"),
         _command("cargo", "cargo-web" if twelve else "cargo"), _command("valgrind", "valgrind"),
-        _library("matplotlib", "python3-matplotlib", "matplotlib 3.6 or later"),
-        _library("jinja2", "python3-jinja2", "Jinja2 3.0 or later"),
         _header("libelf.h", "libelf-dev"), _header("openssl/ssl.h", "libssl-dev"), *unit_needs(debian),
     ]
+
+
+def bench_needs(_debian: int) -> list:
+    """Returns what the report of the benchmark is made with. No guest needs it, and it is a quarter of the packages
+    of a set-up."""
+    return [_library("matplotlib", "python3-matplotlib", "matplotlib 3.6 or later"),
+            _library("jinja2", "python3-jinja2", "Jinja2 3.0 or later")]
 
 
 def unit_needs(_debian: int) -> list:

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import lock
 from ..paths import OUT, cache, log_dir
 from ..proc import output, run
-from ..say import Failure, say
+from ..say import Failure, say, warn
 from . import debian, needs, toolchain
 
 _BINDGEN = "0.72.1"
@@ -54,6 +54,14 @@ def bring(wanted) -> None:
             absent = _absent(wanted(major))
             if absent:
                 raise Failure("after the installation these are still missing:\n" + _rows(absent) + f"\nLog: {_log()}")
+
+
+def offer(wanted) -> None:
+    """As `bring`, for what its user can do without: what cannot be installed is said in a warning."""
+    try:
+        bring(wanted)
+    except Failure as failure:
+        warn(str(failure))
 
 
 def _log():

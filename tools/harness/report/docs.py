@@ -58,10 +58,11 @@ def parity_page() -> str:
         page += _line(driver, *(states.count(state) for state in parity.STATES), len(states))
     page += "\n## Missing, or in part\n"
     for driver in drivers:
-        page += f"\n### {driver}\n\n" + _head("row", "feature", "state", "remark")
-        for _, key, feature, state, _ in (row for row in rows if _driver(row) == driver):
-            if state != "yes":
-                page += _line(key, *_remark(feature)[:1], state, *_remark(feature)[1:])
+        missing = [row for row in rows if _driver(row) == driver and row[3] != "yes"]
+        if missing:
+            page += f"\n### {driver}\n\n" + _head("row", "feature", "state", "remark")
+        for _, key, feature, state, _ in missing:
+            page += _line(key, *_remark(feature)[:1], state, *_remark(feature)[1:])
     page += "\n## All rows\n"
     for section in dict.fromkeys(row[0] for row in rows):
         page += f"\n### {section}\n\n" + _head("row", "feature", "state")

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from ..paths import OUT
-from ..say import Failure, say
-from .tap import Test
+from ..say import say
+from .tap import Test, why
 
 
 class Results:
@@ -31,11 +31,11 @@ class Results:
 
     def attempt(self, suite: str, name: str, function) -> None:
         """Calls a function with these results, to which it adds. A failed test of this name is added if the function
-        raises `Failure`."""
+        raises an error."""
         try:
             function(self)
-        except Failure as failure:
-            self.add([Test(suite, name, "fail", str(failure))])
+        except Exception as error:  # pylint: disable=broad-except
+            self.add([Test(suite, name, "fail", why(error))])
 
     def count(self, result: str) -> int:
         """Returns how many tests had a result."""

@@ -4,6 +4,7 @@
 import dataclasses
 import re
 import time
+import traceback
 
 from ..say import Failure
 
@@ -14,6 +15,15 @@ _SKIP = re.compile(r"^(?P<name>.*?) *# *SKIP\b *(?P<reason>.*)$", re.I)
 
 class Skipped(Exception):
     """A test could not be run here, for a reason that is no failure."""
+
+
+def why(error: Exception) -> str:
+    """Returns the reason of a test that failed by an error. The error itself comes first, as a summary has the first
+    line only; an error that is no `Failure` is a fault of the harness, and its traceback follows."""
+    if isinstance(error, Failure):
+        return str(error)
+    said = "".join(traceback.format_exception_only(type(error), error)).strip()
+    return f"{said}\n{''.join(traceback.format_exception(type(error), error, error.__traceback__))}".strip()
 
 
 @dataclasses.dataclass
@@ -33,14 +43,14 @@ class Test:
 
     @classmethod
     def tried(cls, suite: str, name: str, function) -> "Test":
-        """Returns the test that a function comes to its end: it fails by `Failure`, and is skipped by `Skipped`."""
+        """Returns the test that a function comes to its end: skipped by `Skipped`, failed by any other error."""
         start, result, reason = time.monotonic(), "pass", ""
         try:
             function()
         except Skipped as skipped:
             result, reason = "skip", str(skipped)
-        except Failure as failure:
-            result, reason = "fail", str(failure)
+        except Exception as error:  # pylint: disable=broad-except
+            result, reason = "fail", why(error)
         return cls(suite, name, result, reason, time.monotonic() - start)
 
     def full_name(self) -> str:

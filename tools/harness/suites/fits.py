@@ -10,7 +10,7 @@ says so in its header, with symbols of the kernel's configuration:
 import re
 from pathlib import Path
 
-from ..build import kconfig, kmods, modtree
+from ..build import kconfig, kmods, modtree, stock
 
 _CONFIG = re.compile(r"^# config:(.*)$", re.M)
 
@@ -21,7 +21,7 @@ _TRANSPORT = {"virtio_mmio": ["VIRTIO_MMIO_CMDLINE_DEVICES"]}
 def why_no_kernel(wanted, name: str) -> str:
     """Returns why a script cannot have the kernel that it asks for, "" if it can. `name` is that of a
     kernel from packages that everything runs on, if there is one."""
-    if name and wanted.kernel:
+    if name and wanted.kernel and wanted.kernel not in stock.KERNELS:
         return f"it is about a kernel that is built as tools/config/{wanted.kernel}.config says, not KERNEL={name}"
     return ""
 

@@ -13,7 +13,7 @@ import pytest
 
 from ..build import kernel, modtree, stock
 from ..report.results import Results
-from ..report.tap import Test
+from ..report.tap import Test, why
 from ..say import Failure, say
 from . import fits, selftest, side_by_side
 
@@ -100,8 +100,11 @@ class Plugin:
                 try:
                     kdir, ours = self._kernel(guest, choice)
                 except Failure as failure:
-                    not_built.setdefault(failure, []).extend(items)
-                    continue
+                    if guest.kernel not in stock.KERNELS or not isinstance(failure, stock.Unavailable):
+                        not_built.setdefault(failure, []).extend(items)
+                        continue
+                    why = str(failure).splitlines()[0]
+            if not why:
                 guest = modtree.settle(guest, kdir) if not guest.ring else guest
             left = []
             for item in items:
@@ -126,7 +129,8 @@ class Plugin:
         key = (choice.kernel, choice.family, guest.kernel)
         if key not in self._built:
             try:
-                kdir = stock.directory(choice.kernel) if choice.kernel else kernel.directory(guest.kernel)
+                named = guest.kernel if guest.kernel in stock.KERNELS else choice.kernel
+                kdir = stock.directory(named) if named else kernel.directory(guest.kernel)
                 kernel.check_guest(kdir)
                 self._built[key] = (kdir, selftest.our_modules(kdir, guest, choice.family))
             except Failure as failure:
@@ -139,11 +143,16 @@ class Plugin:
         """Runs the scripts of a guest, and tells pytest how they went."""
         if items[0].session.shouldfail:
             return
-        selftest.run_guest(results, names=[item.script for item in items], title=items[0].choice.title(), **guest)
+        reason = "no result came of it"
+        try:
+            selftest.run_guest(results, names=[item.script for item in items], title=items[0].choice.title(), **guest)
+        except Exception as error:  # pylint: disable=broad-except
+            # The scripts of other guests have results all the same.
+            reason = why(error)
         for item in items:
             tests = [test for test in results.tests if test.suite == item.name]
             if not tests:
-                tests = [Test(item.name, "all", "fail", "no result came of it")]
+                tests = [Test(item.name, "all", "fail", reason)]
                 results.add(tests)
             self._tell(item, tests)
 

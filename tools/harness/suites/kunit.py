@@ -2,6 +2,8 @@
 """`harness.py kunit`: loads the modules with their KUnit suites in a guest and reads the results."""
 
 import argparse
+import functools
+import os
 import re
 
 from .. import variables
@@ -12,7 +14,7 @@ from ..report.results import Results
 from ..report.tap import Test, parse_kunit
 from ..say import say
 from ..uml import steps as uml_steps
-from . import fits, refused
+from . import fits, refused, side_by_side
 
 #: Loading order; any other module of the build comes after these.
 _ORDER = ["rust_virtqueue", "rust_virtio_blk", "rust_virtio_net"]
@@ -28,6 +30,13 @@ _RESULT = re.compile(r"\s(not )?ok \d+ |# Subtest: ")
 #: Seconds that KUnit gives a case.
 _CASE = 300
 
+#: Globs that have each suite once. A guest for each runs at the same time as others: suites wait much of their
+#: time, for a device that does not answer. They are in the order of the time that they take.
+SHARES = ["rust_virtio_[!n]*", "rust_virtio_net_[!a-p]*", "rust_virtio_net_[a-p]*", "rust_[!v]*"]
+
+#: Processors that the guests of a ring have together, for each of the machine's.
+_ROOM = 2
+
 
 def _cmdline(kdir, suites: str = "") -> str:
     """Returns what has to be told to a guest's kernel: of which suites to run cases, by a glob, too.
@@ -40,8 +49,8 @@ def _cmdline(kdir, suites: str = "") -> str:
 
 
 def run(results: Results, variant: str = "", ring: str = "", title: str = "", suites: str = "") -> None:
-    """Runs every suite of our modules on a ring provider, or those that fit a glob; `title` goes behind the
-    names of suites.
+    """Runs every suite of our modules on a ring provider, in several guests, or those that fit a glob in one; `title`
+    goes behind the names of suites.
 
     On a kernel without KUnit or without the provider the results say so.
     """
@@ -58,18 +67,27 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "", su
         results.add(refused.run(modules.output_dir(kdir, True, variant)))
     names = sorted({path.stem for path in ours} - modtree.omitted(kdir, ring),
                    key=lambda name: (_ORDER.index(name) if name in _ORDER else 99, name))
-    say(f"KUnit{title}: a guest loads {' '.join(names)}")
+    say(f"KUnit{title}: guests load {' '.join(names)}")
     steps = [("before", "ls /sys/kernel/debug/kunit")]
     steps += [(f"load-{name}", f"modprobe ${{HARNESS_TREE:+-d $HARNESS_TREE}} {name}") for name in names]
     steps += [("results", _READ)]
-    if variant == "uml":
-        outcome, messages = uml_steps.run(kdir, ours, steps, "kunit-uml", EXPECTED)
-    else:
-        outcome, messages = _in_qemu(results, kdir, ours, ring, steps, suites)
-    tests = _collect(outcome, names, messages)
-    for test in tests:
-        test.suite += title
-    results.add(tests)
+
+    def share(part: Results, glob: str) -> None:
+        if variant == "uml":
+            outcome, messages = uml_steps.run(kdir, ours, steps, "kunit-uml", EXPECTED)
+        else:
+            outcome, messages = _in_qemu(part, kdir, ours, ring, steps, glob)
+        tests = _collect(outcome, names, messages)
+        for test in tests:
+            test.suite += title
+        part.add(tests)
+
+    def attempted(glob: str):
+        return lambda part: part.attempt(f"kunit{title}", glob or "suites", functools.partial(share, glob=glob))
+
+    shares = [suites] if suites or variant == "uml" else SHARES
+    side_by_side.run(results, [attempted(glob) for glob in shares],
+                     [spec.Spec().vcpus] * len(shares), _ROOM * (os.cpu_count() or 1))
 
 
 def _in_qemu(results: Results, kdir, ours: list, ring: str, steps: list, suites: str) -> tuple:

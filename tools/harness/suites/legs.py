@@ -36,6 +36,9 @@ FEW = "blk/cache,blk/serial,net/link,net/traffic-default,ring/drivers"
 #: Scripts that take long, and are run by `make test-long`.
 LOAD = "blk/recover-load,net/recover-load"
 
+#: The kernel's own tests, and xdp-tools, with both drivers.
+UPSTREAM = "upstream/net,upstream/xdp-tools"
+
 #: A distribution's kernel, as it is.
 _STOCK = Choice(kernel="debian", name="Debian's kernel", pattern=FEW)
 

@@ -224,7 +224,7 @@ def _boot(names: list, kdir: Path, ours: list, wanted: spec.Spec):
         _host_side(guest, name)
     return guest.run([(name, command(name, f"$(({seconds} * HARNESS_PATIENCE))")) for name in names],
                      on_line=_progress, limit=max(3600, seconds * len(names)),
-                     env={"HARNESS_ROUNDS": os.environ.get("ROUNDS", "")})
+                     env={"HARNESS_ROUNDS": os.environ.get("ROUNDS", ""), "HARNESS_ONLY": os.environ.get("ONLY", "")})
 
 
 def _host_side(guest: Guest, name: str) -> None:

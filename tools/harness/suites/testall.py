@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`harness.py test`: make check, the harness's own tests, those of the ring core, KUnit in modules and built in,
-the selftests, set-up from nothing, the parity table."""
+"""`harness.py test`: make check, the harness's own tests, those of the ring core, clippy, KUnit in modules and built
+in, the selftests, set-up from nothing, the parity table."""
 
 import os
-import traceback
 
-from ..build import kernel
+from ..build import clippy, kernel
 from ..checks import check
 from ..fresh import fresh
 from ..guest import image
@@ -15,7 +14,6 @@ from ..package import teststock
 from ..report import parity, results
 from ..report.parts import Parts
 from ..report.results import Results
-from ..report.tap import Test
 from ..ring import hosttest
 from ..say import say
 from . import buildtest, legs, unit_tests
@@ -29,7 +27,7 @@ def _kernel(_results: Results) -> None:
 
 #: Name -> what adds its results. Those that need no kernel come first.
 PARTS = {"check": check.run, "unit-tests": unit_tests.run, "hosttest": hosttest.run, "kernel": _kernel,
-         "build": buildtest.run, "kunit": legs.run_kunit, "in-tree": kunit_py.run,
+         "clippy": clippy.run_test, "build": buildtest.run, "kunit": legs.run_kunit, "in-tree": kunit_py.run,
          "selftest": legs.run_selftests, "fresh": fresh.run}
 
 
@@ -38,11 +36,7 @@ def run_parts(table: dict, every: Results, parts: Parts) -> None:
     for name, run in table.items():
         part = Results(name)
         with parts.part(name):
-            try:
-                part.attempt(name, "harness", run)
-            except Exception:  # pylint: disable=broad-except
-                # The other parts have results all the same.
-                part.add([Test(name, "harness", "fail", traceback.format_exc())])
+            part.attempt(name, "harness", run)
         if part.tests:
             part.write()
         every.tests += part.tests

@@ -92,6 +92,8 @@ PARTS = {
                       "each way"),
     "selftest-load-debug": (_command("selftest", T=legs.LOAD, VARIANT="debug", ROUNDS="20"), "the same with the "
                             "checkers and with allocations that fail, twenty times"),
+    "selftest-upstream": (_command("selftest", T=legs.UPSTREAM), "the kernel's own tests of network drivers, and "
+                          "xdp-tools, with the C and the Rust driver"),
     "selftest-debian": (_command("selftest", KERNEL="debian"), "all selftests on Debian's own kernel"),
     **{f"selftest-{kernel}": (_command("selftest", KERNEL=kernel, T=legs.FEW), "a few selftests on that of "
                               f"its flavour {flavour.partition('-')[0]}")

@@ -3,6 +3,7 @@
 
 import re
 
+from ..host import needs, setup
 from ..paths import REPO
 from ..report.results import Results
 from ..report.tap import Test
@@ -44,6 +45,8 @@ def _reason(report) -> str:
 
 def run(results: Results, options=()) -> None:
     """Runs tools/tests."""
+    # Tests of the report of the benchmark are skipped without.
+    setup.offer(needs.bench_needs)
     runner.run([REPO / "tools" / "tests"], "unit-tests", options, lambda: _Collector(results))
 
 
