@@ -6,7 +6,7 @@
 # Given on the command line or in the environment, most of them read by tools/harness.py. A child gets those that
 # have a value: cargo, for one, takes an empty RUSTC= for the name of a compiler.
 VARIABLES := KDIR KSRC KERNEL KUNIT T FAMILY VARIANT V MODULE_ARGS RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE \
-	LEGS STACKS BASE KEEP RING LAYOUT DEST BRANCH PYTHON CMD DEB_VERSION ROUNDS
+	LEGS STACKS BASE KEEP RING LAYOUT DEST BRANCH PYTHON CMD DEB_VERSION ROUNDS ONLY
 $(foreach v,$(VARIABLES),$(eval $(if $(strip $($(v))),export,unexport) $(v)))
 
 # The system's Python: the one whose libraries packages bring.
@@ -41,7 +41,7 @@ help:
 	@echo "  in-tree    put the drivers and the ring into a kernel tree: a branch of the git tree KSRC=,"
 	@echo "             or a copy of it at DEST= (docs/in-tree.md)"
 	@echo "  rust-analyzer  write rust-project.json, with which editors find definitions"
-	@echo "  clippy     check the modules with clippy and the lints of the kernel (not part of check)"
+	@echo "  clippy     check the modules with clippy and the lints of the kernel (part of test, not of check)"
 	@echo "  format     format Rust and Python code"
 	@echo "  docs       make the generated pictures and tables of docs/"
 	@echo "  setup      check the machine and install what is missing"
@@ -58,6 +58,7 @@ help:
 	@echo "  LAYOUT=l   layout of all rings in the selftests: split, packed, in-order, packed-in-order"
 	@echo "  VARIANT=debug  use the kernel with the memory and locking checkers"
 	@echo "  ROUNDS=n   how often the selftests under load disturb a device (100), as in T=blk/recover-load"
+	@echo "  ONLY=names the kernel's own tests that T=upstream/net runs, as in ONLY='ping.py hw/csum.py'"
 	@echo "  V=1        print the output of the selftests as it comes"
 	@echo "  CMD='...'  the command line that make shell runs"
 	@echo "  MODULE_ARGS='...'  more arguments for Kbuild, e.g. CONFIG_RUST_VIRTIO_NET=n"
@@ -80,7 +81,7 @@ quick: setup
 	@$(HARNESS) quick
 
 clippy: setup
-	@$(HARNESS) modules --clippy
+	@$(HARNESS) clippy
 
 rust-analyzer: setup
 	@$(HARNESS) rust-analyzer
