@@ -35,7 +35,7 @@ use vring::{
     LookAt,
     Looked,
     Queue,
-    RingLayout,
+    RingPtr,
     RingRef, //
 };
 
@@ -43,12 +43,9 @@ use vring::{
 ///
 /// # Invariants
 ///
-/// `vq` is a valid queue of the crate `vring`. Only this value refers to it, except for handles.
-/// `layout` is the layout of its ring.
-pub(super) struct RustRing {
-    vq: *mut bindings::virtqueue,
-    layout: RingLayout,
-}
+/// The pointer is to the ring of a valid queue of the crate `vring`. Only this value refers to the
+/// queue, except for handles.
+pub(super) struct RustRing(RingPtr);
 
 impl RustRing {
     /// Wraps a queue for buffers of up to `max_segments` segments. Returns `None` if the C ring
@@ -63,30 +60,27 @@ impl RustRing {
         }
         // SAFETY: By the safety requirements, `vq` is valid, and only the result refers to it. All
         // queues are of the ring that provides them.
-        let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
-        exclusive.set_max_segments(u16::try_from(max_segments).unwrap_or(u16::MAX));
+        let ring = unsafe {
+            let queue = Queue::from_raw(vq);
+            let max_segments = u16::try_from(max_segments).unwrap_or(u16::MAX);
+            queue.exclusive().set_max_segments(max_segments);
+            queue.ring_ptr()
+        };
         // INVARIANT: By the safety requirements, `vq` is valid, and only this value refers to it.
-        // The layout is that of its ring, and does not change.
-        Some(Self {
-            vq,
-            layout: exclusive.layout(),
-        })
+        Some(Self(ring))
     }
 
     #[inline(always)]
     pub(super) fn raw(&self) -> *mut bindings::virtqueue {
-        self.vq
+        // SAFETY: By the type invariant, the queue is valid.
+        unsafe { self.0.vq() }
     }
 
     /// Returns the ring by its layout.
     #[inline(always)]
     pub(super) fn by_layout(&mut self) -> AnyRing<'_> {
-        // SAFETY: By the type invariants, `vq` is valid, and `layout` is that of its ring;
-        // `&mut self` excludes others.
-        unsafe {
-            let exclusive = Queue::from_raw(self.vq).exclusive();
-            exclusive.by_known_layout(self.layout)
-        }
+        // SAFETY: By the type invariant, the queue is valid; `&mut self` excludes others.
+        unsafe { self.0.by_layout() }
     }
 }
 

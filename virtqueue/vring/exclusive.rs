@@ -6,8 +6,10 @@
 //! [`RingRef`].
 
 use crate::{
+    bindings::virtqueue,
     bookkeeping::Bookkeeping,
     platform::Kernel,
+    queue::Queue,
     ring::{
         packed,
         split,
@@ -19,7 +21,7 @@ use crate::{
     segment::RawToken,
     tables::Tables, //
 };
-use core::hint::unreachable_unchecked;
+use core::ptr::NonNull;
 use kernel::sync::Arc;
 
 /// The private state of the ids of a queue.
@@ -31,10 +33,13 @@ pub type RingOf<F> =
 
 /// A ring of format `F` with its bookkeeping.
 ///
+/// The bookkeeping is the first field, so that [`RingPtr`] finds it without the layout.
+///
 /// PERF: In one structure, so that a [`RingRef`] is one pointer. Not measured by itself.
+#[repr(C)]
 pub(crate) struct Ring<F: Format<Platform = Kernel>> {
-    pub(crate) core: RingOf<F>,
     pub(crate) bookkeeping: Bookkeeping,
+    pub(crate) core: RingOf<F>,
 }
 
 type SplitRing<const IN_ORDER: bool> = Ring<split::SplitFormat<Kernel, IN_ORDER>>;
@@ -51,9 +56,9 @@ pub(crate) enum AnyLayout {
     PackedInOrder(PackedRing<true>),
 }
 
-/// The layout of a ring, which does not change: [`ExclusiveQueue::layout`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RingLayout {
+/// The layout of a ring, which does not change.
+#[derive(Clone, Copy)]
+enum RingLayout {
     /// A split ring.
     Split,
     /// A packed ring.
@@ -117,40 +122,6 @@ impl ExclusiveQueue {
         }
     }
 
-    /// Returns the layout of the ring.
-    pub fn layout(&self) -> RingLayout {
-        match &self.ring {
-            AnyLayout::Split(_) => RingLayout::Split,
-            AnyLayout::Packed(_) => RingLayout::Packed,
-            AnyLayout::SplitInOrder(_) => RingLayout::SplitInOrder,
-            AnyLayout::PackedInOrder(_) => RingLayout::PackedInOrder,
-        }
-    }
-
-    /// As [`ExclusiveQueue::by_layout`], for a caller that keeps the layout beside its pointer to
-    /// the queue.
-    ///
-    /// PERF: The layout in the queue is not read, so that a caller compares one byte of its own.
-    ///
-    /// # Safety
-    ///
-    /// `layout` is that of the ring: the result of [`ExclusiveQueue::layout`].
-    #[inline(always)]
-    pub unsafe fn by_known_layout(&mut self, layout: RingLayout) -> AnyRing<'_> {
-        match (layout, &mut self.ring) {
-            (RingLayout::Split, AnyLayout::Split(ring)) => AnyRing::Split(RingRef { ring }),
-            (RingLayout::Packed, AnyLayout::Packed(ring)) => AnyRing::Packed(RingRef { ring }),
-            (RingLayout::SplitInOrder, AnyLayout::SplitInOrder(ring)) => {
-                AnyRing::SplitInOrder(RingRef { ring })
-            }
-            (RingLayout::PackedInOrder, AnyLayout::PackedInOrder(ring)) => {
-                AnyRing::PackedInOrder(RingRef { ring })
-            }
-            // SAFETY: By the safety requirements, `layout` is that of the ring.
-            _ => unsafe { unreachable_unchecked() },
-        }
-    }
-
     /// Returns the bookkeeping.
     pub(crate) fn bookkeeping(&mut self) -> &mut Bookkeeping {
         match &mut self.ring {
@@ -158,6 +129,95 @@ impl ExclusiveQueue {
             AnyLayout::Packed(ring) => &mut ring.bookkeeping,
             AnyLayout::SplitInOrder(ring) => &mut ring.bookkeeping,
             AnyLayout::PackedInOrder(ring) => &mut ring.bookkeeping,
+        }
+    }
+}
+
+/// A pointer to the ring of a queue, and its layout: [`Queue::ring_ptr`].
+///
+/// PERF: A driver compares one byte of its own to know the layout, and does not compute the place
+/// of the ring in the queue for each operation.
+///
+/// # Invariants
+///
+/// `ring` points to a [`Ring`] of the layout `layout`. The pointer is derived from one to the whole
+/// queue.
+pub struct RingPtr {
+    ring: NonNull<Bookkeeping>,
+    layout: RingLayout,
+}
+
+impl RingPtr {
+    /// Returns the ring by its layout: see [`with_ring!`](crate::with_ring).
+    ///
+    /// # Safety
+    ///
+    /// The queue exists as long as the result is used, and no other code uses its ring.
+    #[inline(always)]
+    pub unsafe fn by_layout<'a>(&self) -> AnyRing<'a> {
+        let ring = self.ring;
+        // SAFETY: By the type invariant, `ring` points to a ring of that layout. By the safety
+        // requirements, it is there, and no other code uses it.
+        unsafe {
+            match self.layout {
+                RingLayout::Split => AnyRing::Split(RingRef {
+                    ring: ring.cast().as_mut(),
+                }),
+                RingLayout::Packed => AnyRing::Packed(RingRef {
+                    ring: ring.cast().as_mut(),
+                }),
+                RingLayout::SplitInOrder => AnyRing::SplitInOrder(RingRef {
+                    ring: ring.cast().as_mut(),
+                }),
+                RingLayout::PackedInOrder => AnyRing::PackedInOrder(RingRef {
+                    ring: ring.cast().as_mut(),
+                }),
+            }
+        }
+    }
+
+    /// Returns the queue.
+    ///
+    /// # Safety
+    ///
+    /// The queue exists.
+    #[inline(always)]
+    pub unsafe fn vq(&self) -> *mut virtqueue {
+        // SAFETY: By the type invariant, `ring` points to a ring, which begins with its
+        // bookkeeping; by the safety requirements, it is there. The field does not change.
+        unsafe { (&raw const (*self.ring.as_ptr()).vq).read() }
+    }
+}
+
+impl Queue {
+    /// Returns a pointer to the ring of the queue.
+    ///
+    /// # Safety
+    ///
+    /// No other code uses the ring during the call.
+    pub unsafe fn ring_ptr(&self) -> RingPtr {
+        fn start<F: Format<Platform = Kernel>>(ring: &Ring<F>) -> *const u8 {
+            core::ptr::from_ref(ring).cast()
+        }
+
+        // SAFETY: By the safety requirements, no other code uses the ring.
+        let (layout, ring) = match unsafe { &self.exclusive().ring } {
+            AnyLayout::Split(ring) => (RingLayout::Split, start(ring)),
+            AnyLayout::Packed(ring) => (RingLayout::Packed, start(ring)),
+            AnyLayout::SplitInOrder(ring) => (RingLayout::SplitInOrder, start(ring)),
+            AnyLayout::PackedInOrder(ring) => (RingLayout::PackedInOrder, start(ring)),
+        };
+        let vq = self.as_raw();
+        // The reference to the ring is gone when the pointer is used, so the pointer is not
+        // derived from it.
+        let offset = ring.addr().wrapping_sub(vq.addr());
+        // SAFETY: The ring is a part of the queue, and `as_raw` returns a pointer from which the
+        // whole queue can be reached.
+        let ring = unsafe { NonNull::new_unchecked(vq.wrapping_byte_add(offset)) };
+        // INVARIANT: The ring is of that layout, and stays in its place in the queue.
+        RingPtr {
+            ring: ring.cast(),
+            layout,
         }
     }
 }

@@ -43,7 +43,7 @@ pub use self::{
     exclusive::{
         AnyRing,
         ExclusiveQueue,
-        RingLayout, //
+        RingPtr, //
     },
     once::{
         Once,
