@@ -128,6 +128,9 @@ pub(crate) struct RxHeader {
 
 /// A kind of received headers.
 pub(crate) trait HeaderKind: Copy {
+    /// The header of a packet that has none.
+    const NONE: Self;
+
     /// Returns the length of the headers in bytes.
     fn len(layout: &Layout) -> u32;
 
@@ -160,6 +163,8 @@ pub(crate) struct RxHash {
 pub(crate) struct RawHeader(u64, u32);
 
 impl HeaderKind for RawHeader {
+    const NONE: Self = Self(0, 0);
+
     #[inline(always)]
     fn len(_layout: &Layout) -> u32 {
         LEN_NUM_BUFFERS as u32

@@ -314,6 +314,28 @@ impl RxFrag {
         }
     }
 
+    /// As [`RxFrag::data`], of data that was made visible to the CPU before.
+    ///
+    /// # Safety
+    ///
+    /// As [`RxFrag::data`].
+    #[inline]
+    pub unsafe fn visible_data(&self, len: u32) -> RxDataRef<'_> {
+        // INVARIANT: By the safety requirements, `len` is at most the capacity.
+        let data = RxData {
+            frag: Self {
+                start: self.start,
+                sizes: self.sizes,
+            },
+            len,
+        };
+        // INVARIANT: `data` is of this fragment.
+        RxDataRef {
+            data: ManuallyDrop::new(data),
+            _frag: PhantomData,
+        }
+    }
+
     /// Returns the start of the bytes that the device may write.
     #[inline]
     pub fn start(&self) -> *mut u8 {

@@ -40,6 +40,15 @@ impl FragBuf {
         unsafe { used.buffer().0.data(len) }
     }
 
+    /// As [`FragBuf::seen`], of a buffer that was seen before, whose data is visible to the CPU.
+    #[inline]
+    pub fn seen_again(used: UsedRef<'_, Self>) -> RxDataRef<'_> {
+        let len = used.len();
+        // SAFETY: The length of a used buffer is at most its `writable_len`, which is the capacity
+        // of the fragment.
+        unsafe { used.buffer().0.visible_data(len) }
+    }
+
     /// Returns the fragment.
     #[inline]
     pub fn into_frag(self) -> RxFrag {

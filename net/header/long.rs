@@ -98,6 +98,12 @@ fn tunnel_of([a, b, c, d]: [u8; 4], layout: &Layout) -> RxTunnel {
 }
 
 impl HeaderKind for LongHeader {
+    const NONE: Self = Self {
+        raw: RawHeader::NONE,
+        hash: None,
+        tunnel: None,
+    };
+
     fn len(layout: &Layout) -> u32 {
         layout.len as u32
     }

@@ -97,42 +97,48 @@ pub(super) fn kind(len: u32, header: u32, mapped: bool) -> Option<RxKind> {
         .or_else(|| RxKind::new(len, 0, false))
 }
 
-/// Copies the packet that starts in a used buffer, if the packet is short and the buffer can be
-/// used again. Returns the packet, or none without memory, and its header.
+/// Looks at the packet that starts in a used buffer, and counts it. Returns its header if the
+/// packet is short, and the buffer can be used again.
 ///
 /// # Errors
 ///
-/// Any other packet: its header, or none if it is shorter than that.
+/// Any other packet: its header, or [`HeaderKind::NONE`] if it is shorter than that.
 #[inline(always)]
-fn copy<H: HeaderKind>(
+fn look<H: HeaderKind>(
     context: Context<'_, '_>,
     data: &RxData,
     pool: &mut PoolSlot<'_, Nic<'_>>,
-) -> Result<(Option<EthSkb>, H), Option<H>> {
-    let negotiated = &context.dev().data().negotiated;
+) -> Result<H, H> {
+    let layout = &context.dev().data().negotiated.header;
     // PERF: The pair is read once, and the counters are complete before the copy, so that fewer
     // values have to be kept across its calls. That saves 9 instructions a packet.
     let pair = context.pair();
     pair.rx.counters.packets.add(1);
     // Headers of mergeable buffers have the number of buffers.
-    let Some(header) = H::read(data, &negotiated.header) else {
-        return Err(None);
+    // PERF: No `Option`, which is passed in memory.
+    let Some(header) = H::read(data, layout) else {
+        return Err(H::NONE);
     };
-    let skip = H::len(&negotiated.header);
-    let buffers = negotiated.header.num_buffers(&header.raw().bytes());
-    // OVERFLOW: `skip` bytes of `data` were read above.
-    let len = data.len().wrapping_sub(skip);
+    let buffers = layout.num_buffers(&header.raw().bytes());
+    // OVERFLOW: The header was read from `data`.
+    let len = data.len().wrapping_sub(H::len(layout));
     // A buffer of another kind than the driver wants now is not used again.
     if buffers != 1 || len < ETH_HLEN as u32 || len > COPY_LEN || !pool.is_current(data) {
-        return Err(Some(header));
+        return Err(header);
     }
     pair.rx.counters.bytes.add(len.into());
     pair.add_received(len);
-    let skb = EthSkb::copy::<COPY_LEN, _>(context.0, data, skip);
-    Ok((skb, header))
+    Ok(header)
 }
 
-/// Looks at a used buffer by [`copy`].
+/// Copies a packet that [`look`] has found to be short. Returns none without memory.
+#[inline(always)]
+fn copy<H: HeaderKind>(context: Context<'_, '_>, data: &RxData) -> Option<EthSkb> {
+    let skip = H::len(&context.dev().data().negotiated.header);
+    EthSkb::copy::<COPY_LEN, _>(context.0, data, skip)
+}
+
+/// Looks at a used buffer by [`look`], and copies its packet by [`copy`].
 struct Copier<'a, 'b, 'c, 'd, H> {
     context: Context<'a, 'b>,
     pool: PoolSlot<'c, Nic<'d>>,
@@ -140,12 +146,19 @@ struct Copier<'a, 'b, 'c, 'd, H> {
 }
 
 impl<H: HeaderKind> Look<FragBuf> for Copier<'_, '_, '_, '_, H> {
+    type Seen = H;
     type Again = (Option<EthSkb>, H);
-    type Taken = Option<H>;
+    type Taken = H;
 
     #[inline(always)]
-    fn look(mut self, used: UsedRef<'_, FragBuf>) -> Result<Self::Again, Self::Taken> {
-        copy(self.context, &FragBuf::seen(used), &mut self.pool)
+    fn look(&mut self, used: UsedRef<'_, FragBuf>) -> Result<H, H> {
+        look(self.context, &FragBuf::seen(used), &mut self.pool)
+    }
+
+    #[inline(always)]
+    fn read(self, used: UsedRef<'_, FragBuf>, header: H) -> Self::Again {
+        let skb = copy::<H>(self.context, &FragBuf::seen_again(used));
+        (skb, header)
     }
 }
 
@@ -168,7 +181,8 @@ fn receive<H: HeaderKind, Q: QueueOps<FragBuf>>(
         Looked::AddedAgain((skb, header)) => deliver_copy(context, skb, header),
         Looked::Taken(header, used) => {
             let len = used.len();
-            receive_other(context, queue, used.into_buffer().into_frag(), len, header);
+            let frag = used.into_buffer().into_frag();
+            receive_more(context, queue.reborrow(), frag, len, header);
         }
         // PERF: A function for mapped memory, where other memory is the usual case.
         Looked::Unable if Q::ADDS_AGAIN => {
@@ -190,14 +204,15 @@ fn receive_and_keep<H: HeaderKind>(
         return false;
     };
     let data = FragBuf::received(used);
-    match copy::<H>(context, &data, pool) {
-        Ok((skb, header)) => {
+    match look::<H>(context, &data, pool) {
+        Ok(header) => {
+            let skb = copy::<H>(context, &data);
             pool.keep(data.into_frag());
             deliver_copy(context, skb, header);
         }
         Err(header) => {
             let (frag, len) = data.into_parts();
-            receive_other(context, queue, frag, len, header);
+            receive_more(context, queue.reborrow(), frag, len, header);
         }
     }
     true
@@ -221,26 +236,10 @@ fn deliver_copy<H: HeaderKind>(context: Context<'_, '_>, skb: Option<EthSkb>, he
     }
 }
 
-/// Receives a packet that was not copied by [`copy`], and starts in a fragment to which `len` bytes
-/// were written.
+/// Receives a packet that [`look`] has left, because it is no short one in a buffer which is used
+/// again, or is malformed. It starts in a fragment to which `len` bytes were written.
 ///
 /// PERF: The fragment and the length are two values, so that they stay in registers.
-#[inline(always)]
-fn receive_other<H: HeaderKind>(
-    context: Context<'_, '_>,
-    queue: &mut impl QueueOps<FragBuf>,
-    frag: RxFrag,
-    len: u32,
-    header: Option<H>,
-) {
-    match header {
-        Some(header) => receive_more(context, queue.reborrow(), frag, len, header),
-        // Without a header the number of buffers is unknown.
-        None => count_too_short(context),
-    }
-}
-
-/// Receives a packet that is no short one in a buffer which is used again, or is malformed.
 #[inline(never)]
 fn receive_more<H: HeaderKind>(
     context: Context<'_, '_>,
@@ -252,6 +251,10 @@ fn receive_more<H: HeaderKind>(
     let data = RxData::from_parts(frag, len);
     let layout = &context.dev().data().negotiated.header;
     let skip = H::len(layout);
+    if data.len() < skip {
+        // There was no header, so the number of buffers is unknown.
+        return count_too_short(context);
+    }
     let buffers = layout.num_buffers(&header.raw().bytes());
     let Some(mut more) = buffers.checked_sub(1) else {
         // A packet takes at least one buffer.

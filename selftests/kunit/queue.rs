@@ -66,16 +66,23 @@ fn refused(vq: &mut Virtqueue<TestBuffer>, buffer: TestBuffer) -> Result<Error> 
 struct Looker(bool);
 
 impl Look<TestBuffer> for Looker {
+    type Seen = u64;
     type Again = (u64, u32);
     type Taken = (u64, u32);
 
-    fn look(self, used: UsedRef<'_, TestBuffer>) -> Result<(u64, u32), (u64, u32)> {
-        let seen = (used.buffer().number(), used.len());
+    fn look(&mut self, used: UsedRef<'_, TestBuffer>) -> Result<u64, (u64, u32)> {
+        let number = used.buffer().number();
         if self.0 {
-            Ok(seen)
+            Ok(number)
         } else {
-            Err(seen)
+            Err((number, used.len()))
         }
+    }
+
+    fn read(self, used: UsedRef<'_, TestBuffer>, seen: u64) -> (u64, u32) {
+        // The buffer is still the one that was looked at.
+        let number = used.buffer().number();
+        (if number == seen { number } else { u64::MAX }, used.len())
     }
 }
 

@@ -33,7 +33,12 @@ use vring::{
 };
 
 /// A look at a used buffer before it is taken: [`QueueOps::get_buf_or_add_again`].
+///
+/// PERF: In two steps, so that the ring is done with the buffer before the driver reads the rest of
+/// it, and few values have to be kept across the calls of that.
 pub trait Look<T> {
+    /// The result of the first step for a buffer that is added again.
+    type Seen;
     /// The result for a buffer that is added again.
     type Again;
     /// The result for a buffer that is taken.
@@ -44,7 +49,10 @@ pub trait Look<T> {
     /// # Errors
     ///
     /// The buffer is to be taken.
-    fn look(self, used: UsedRef<'_, T>) -> Result<Self::Again, Self::Taken>;
+    fn look(&mut self, used: UsedRef<'_, T>) -> Result<Self::Seen, Self::Taken>;
+
+    /// Reads a buffer that was just added again. The device does not get it before the next kick.
+    fn read(self, used: UsedRef<'_, T>, seen: Self::Seen) -> Self::Again;
 }
 
 /// The operations on a queue that carries buffers of type `T`.

@@ -153,11 +153,12 @@ struct LookAtToken<L, T> {
 }
 
 impl<T: Buffer, L: Look<T>> LookAt for LookAtToken<L, T> {
+    type Seen = L::Seen;
     type Again = L::Again;
     type Taken = L::Taken;
 
     #[inline(always)]
-    fn look(self, raw: RawToken, len: u32) -> Result<L::Again, L::Taken> {
+    fn look(&mut self, raw: RawToken, len: u32) -> Result<L::Seen, L::Taken> {
         // SAFETY: By the type invariant, the token came from `into_raw` of a `T`. The value is not
         // dropped, and it is gone before the ring returns the token or adds it again.
         let buffer = ManuallyDrop::new(unsafe { T::from_raw(raw) });
@@ -166,6 +167,19 @@ impl<T: Buffer, L: Look<T>> LookAt for LookAtToken<L, T> {
             buffer: &buffer,
             len,
         })
+    }
+
+    #[inline(always)]
+    fn read(self, raw: RawToken, len: u32, seen: L::Seen) -> L::Again {
+        // SAFETY: As in `look`. The ring has the token, which it does not return before this
+        // function has returned, and the value is not dropped.
+        let buffer = ManuallyDrop::new(unsafe { T::from_raw(raw) });
+        // INVARIANT: As in `look`. The device does not know that the buffer was added again.
+        let used: UsedRef<'_, T> = UsedRef {
+            buffer: &buffer,
+            len,
+        };
+        self.look.read(used, seen)
     }
 }
 

@@ -55,6 +55,8 @@ use kernel::prelude::*;
 /// PERF: A trait and not a closure, because the function has to be inlined, and attributes of
 /// closures are not stable. That saves 31 instructions a packet.
 pub trait LookAt {
+    /// The result of the first step for a buffer that is added again.
+    type Seen;
     /// The result for a buffer that is added again.
     type Again;
     /// The result for a buffer that is taken.
@@ -66,7 +68,10 @@ pub trait LookAt {
     /// # Errors
     ///
     /// The buffer is to be taken.
-    fn look(self, token: RawToken, len: u32) -> Result<Self::Again, Self::Taken>;
+    fn look(&mut self, token: RawToken, len: u32) -> Result<Self::Seen, Self::Taken>;
+
+    /// Reads a buffer that was just added again, and that the device was not told of.
+    fn read(self, token: RawToken, len: u32, seen: Self::Seen) -> Self::Again;
 }
 
 /// The result of [`RingRef::get_or_add_again`].
@@ -351,7 +356,7 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     #[inline(always)]
     pub fn get_or_add_again<L: LookAt>(
         &mut self,
-        look: L,
+        mut look: L,
     ) -> Looked<L::Again, L::Taken, (RawToken, u32)> {
         // Memory that is mapped by the ring is mapped for one use.
         if !F::KEEPS_DESCRIPTORS || self.needs_mapping() {
@@ -373,7 +378,8 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
                 self.ring
                     .bookkeeping
                     .added(used.id, 1, || self.ring.core.num_free());
-                Looked::AddedAgain(seen)
+                // The ring is borrowed, so no code publishes the buffer now.
+                Looked::AddedAgain(look.read(used.token, len, seen))
             }
             Err(seen) => {
                 shown.take();
