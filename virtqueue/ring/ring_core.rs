@@ -185,7 +185,7 @@ where
         self.batch = Batch::default();
         self.scanned = 0;
         self.detached = 0;
-        self.lockless.reinit();
+        self.lockless.reinit(self.count.flags.event_idx());
         self.format
             .init_callbacks(&self.lockless, &self.count, self.config.callbacks);
     }

@@ -73,6 +73,32 @@ fn callbacks() {
     });
 }
 
+/// Callbacks that are disabled in a callback do not come, whether or not the device is asked for
+/// them by index.
+#[test]
+fn disabled_in_a_callback() {
+    on_all(8, |p| {
+        for token in 0..4 {
+            p.driver.add(token, &[OUT], &[]).unwrap();
+        }
+        p.driver.kick_prepare();
+        for token in 0..4 {
+            let request = p.device.pop().unwrap();
+            assert_eq!(p.device.push(&request, 0), token == 0);
+            if token == 0 {
+                assert_eq!(p.driver.interrupt(), Interrupt::Callback);
+                p.driver.disable_cb();
+            }
+        }
+        while p.driver.get().is_some() {}
+        assert!(p.driver.enable_cb());
+        p.driver.add(4, &[OUT], &[]).unwrap();
+        p.driver.kick_prepare();
+        let request = p.device.pop().unwrap();
+        assert!(p.device.push(&request, 0));
+    });
+}
+
 #[test]
 fn delayed_callbacks() {
     on_all(16, |p| {
