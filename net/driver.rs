@@ -21,7 +21,6 @@ use crate::{
         Pair, //
     },
     power,
-    queue_index::pair_of,
     queues,
     rss::limits::Limits,
     rx::RxState,
@@ -163,14 +162,9 @@ impl Driver for NetDriver {
     #[inline(always)]
     fn vq_callback(_dev: &Device<Bound>, data: Pin<&DriverData<'_>>, queue: &QueueHandle) {
         let net = &data.get_ref().net;
-        let (index, transmits) = pair_of(queue.index());
-        if !transmits {
-            net.rx_schedule(index, &QueueSource(queue));
-            return;
-        }
-        // Callbacks of a transmit queue stay off until the poll, or the code that reaps without
-        // NAPI, enables them.
-        net.tx_schedule(index, &QueueSource(queue), wake_without_napi);
+        // Callbacks of a queue stay off until the poll, or the code that reaps without NAPI,
+        // enables them.
+        net.queue_schedule(queue.index(), &QueueSource(queue), wake_without_napi);
     }
 
     fn config_changed(_dev: &Device<Bound>, data: Pin<&DriverData<'_>>) {

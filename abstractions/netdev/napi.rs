@@ -9,10 +9,13 @@
 mod instance;
 mod slot;
 
-pub(crate) use self::slot::{
-    Received,
-    RxSlot,
-    TxSlot, //
+pub(crate) use self::{
+    instance::Instance,
+    slot::{
+        Received,
+        RxSlot,
+        TxSlot, //
+    },
 };
 
 use crate::{

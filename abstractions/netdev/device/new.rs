@@ -95,11 +95,20 @@ impl<T: Operations> NewDevice<T> {
             )?;
         }
 
+        // The slots are complete, and do not move from here on.
+        let mut instances = KVec::with_capacity(pairs.saturating_mul(2), GFP_KERNEL)?;
+        for (rx, tx) in rx.iter().zip(&tx) {
+            instances.push(NonNull::from(rx.instance()), GFP_KERNEL)?;
+            instances.push(NonNull::from(tx.instance()), GFP_KERNEL)?;
+        }
+
         let private = Private::<T>::of(raw);
         // SAFETY: `private` is the private area of the device: large enough, aligned, and not used
         // before the initialisation is complete. It does not move, and is valid until the device is
         // freed.
-        unsafe { Private::new(raw, parent.into(), workqueue, data, tx, rx).__init(private)? };
+        unsafe {
+            Private::new(raw, parent.into(), workqueue, data, tx, rx, instances).__init(private)?
+        };
         free.dismiss();
 
         // SAFETY: The device and its private data are complete.

@@ -13,6 +13,7 @@ use crate::{
     cpuhp,
     dim::QueueDim,
     napi::{
+        Instance,
         RxSlot,
         TxSlot, //
     },
@@ -26,6 +27,7 @@ use crate::{
     },
     xsk::Bindings, //
 };
+use core::ptr::NonNull;
 use kernel::{
     alloc::KVec,
     device,
@@ -59,13 +61,15 @@ pub(super) enum Registration {
 /// # Invariants
 ///
 /// - This is in the private area of `dev`, and does not move.
-/// - The slots do not move; their NAPI instances are registered.
+/// - The slots do not move; their NAPI instances are registered. `instances` point to those of the
+///   slots: the receive queue of each pair, then its transmit queue.
 /// - `work` was initialised for [`Private::run_work`], `recovery` for [`Private::run_recovery`],
 ///   `later` for [`Private::run_later`], `retry` for [`Private::run_retry`].
 #[pin_data]
 pub(crate) struct Private<T: Operations> {
     pub(crate) tx: KVec<TxSlot<T>>,
     pub(crate) rx: KVec<RxSlot<T>>,
+    pub(super) instances: KVec<NonNull<Instance<T::Source>>>,
     #[pin]
     pub(crate) data: T,
     pub(super) dev: *mut bindings::net_device,
@@ -115,7 +119,8 @@ impl<T: Operations> Private<T> {
     ///
     /// # Safety
     ///
-    /// The result initialises the [private area](Private::of) of `dev`, once.
+    /// The result initialises the [private area](Private::of) of `dev`, once. `instances` are those
+    /// of the slots, as the type says.
     pub(super) unsafe fn new(
         dev: *mut bindings::net_device,
         parent: ARef<device::Device>,
@@ -123,6 +128,7 @@ impl<T: Operations> Private<T> {
         data: impl PinInit<T, Error>,
         tx: KVec<TxSlot<T>>,
         rx: KVec<RxSlot<T>>,
+        instances: KVec<NonNull<Instance<T::Source>>>,
     ) -> impl PinInit<Self, Error> {
         let place = Self::of(dev).cast_const().cast();
         // INVARIANT: By the safety requirements, this is in the private area of `dev`. The work and
@@ -130,6 +136,7 @@ impl<T: Operations> Private<T> {
         pin_init!(Self {
             tx,
             rx,
+            instances,
             data <- data,
             dev,
             parent,

@@ -26,10 +26,10 @@ use kernel::{
 /// - `source` is written only a grace period after the instance was disabled, with the RTNL and the
 ///   device's mutex of sources held. For a transmit queue, the queue is locked, too.
 #[repr(C)]
-pub(super) struct Instance<S> {
+pub(crate) struct Instance<S> {
     pub(super) napi: Opaque<bindings::napi_struct>,
-    pub(super) dev: *mut bindings::net_device,
-    pub(super) index: u32,
+    pub(crate) dev: *mut bindings::net_device,
+    pub(crate) index: u32,
     enabled: Atomic<bool>,
     pub(super) source: UnsafeCell<Option<S>>,
 }
@@ -120,8 +120,11 @@ impl<S: Source> Instance<S> {
 
     /// Disables the source, and schedules the instance if it is enabled and not scheduled yet.
     /// Returns whether it was scheduled.
+    ///
+    /// If it was not, its poll is running or will run, or will be scheduled when it is enabled. The
+    /// poll enables the source.
     #[inline]
-    pub(super) fn schedule_disabled(&self, source: &impl Source) -> bool {
+    pub(crate) fn schedule_disabled(&self, source: &impl Source) -> bool {
         // Disable before scheduling: the poll enables the source when it completes. Disabling after
         // that would lose every later event.
         source.disable();
