@@ -529,7 +529,11 @@ fn clean_until_done<const DELAYED: bool>(
         }
     }
     wake(&queue, stack);
-    stack.pair().set_tx_pending(!queue.is_idle());
+    // PERF: It is set by each thread that adds a packet, so it is not set here if a packet is left.
+    // That saves four instructions a poll.
+    if queue.is_idle() {
+        stack.pair().set_tx_pending(false);
+    }
 }
 
 /// The poll of a transmit queue.
