@@ -253,6 +253,7 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
 
     let layout =
         HeaderLayout::new(negotiated.header.len as u32, negotiated.any_layout).ok_or(EINVAL)?;
+    let long = negotiated.header.is_long();
     let tx_napi = NAPI_TX.get();
     let mut pairs = KVec::with_capacity(negotiated.max_pairs, GFP_KERNEL)?;
     for _ in 0..negotiated.max_pairs {
@@ -272,7 +273,7 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
         NAPI_WEIGHT.get(),
         |i| {
             let pair: &Arc<Pair> = shared.get(i).ok_or(EINVAL)?;
-            Ok((pair.clone(), RxState::new(), TxState::new(layout)))
+            Ok((pair.clone(), RxState::new(long), TxState::new(layout)))
         },
     )?;
 

@@ -170,7 +170,7 @@ fn exchange(dev: &Device<Nic<'_>>, prog: Option<&XdpProg>, rtnl: &mut Rtnl) -> R
     }
     for i in 0..dev.queues() {
         if let Some((state, _pool)) = dev.rx_stopped(i, rtnl) {
-            state.xdp = prog.cloned();
+            state.set_xdp(prog.cloned());
         }
     }
     nic.has_xdp.store(has_prog, Relaxed);

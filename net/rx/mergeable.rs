@@ -78,7 +78,7 @@ impl<H: HeaderKind> PollMode for Mergeable<'_, '_, H> {
     }
 
     fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<FragBuf>) -> Result {
-        refill_frags(context, queue, &mut self.pool)
+        refill_frags(context, queue, self.pool.reborrow())
     }
 }
 

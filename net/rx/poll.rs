@@ -37,8 +37,8 @@ pub(super) trait PollMode {
 }
 
 /// The loop of a poll. Receives with callbacks disabled until the queue is empty and callbacks are
-/// enabled, or the budget is used up. `receive` takes used buffers and adds one to `$work` for each
-/// packet. Evaluates to `$work`.
+/// enabled, or the budget is used up. `receive` takes used buffers, adds one to `$work` for each
+/// packet, and evaluates to whether the budget is used up. The loop evaluates to `$work`.
 ///
 /// Each round that the device causes by reporting more used buffers also counts as one unit. So a
 /// device that reports buffers which are not there cannot keep the driver in the loop.
@@ -47,7 +47,6 @@ pub(super) trait PollMode {
 /// values that each packet needs. That saves 7 instructions a packet.
 macro_rules! until_quiet {
     (
-        budget: $budget:ident,
         receive: |$work:ident| $receive:block,
         enable: $enable_cb:expr,
         disable: $disable_cb:expr,
@@ -55,8 +54,7 @@ macro_rules! until_quiet {
     ) => {{
         let mut $work = 0i32;
         loop {
-            $receive
-            if $work >= $budget {
+            if $receive {
                 break $work;
             }
             match $enable_cb {
@@ -93,21 +91,26 @@ pub(super) fn poll_queue<M: PollMode>(
 
     let budget = budget.get();
     until_quiet!(
-        budget: budget,
         receive: |work| {
-            while work < budget {
+            // PERF: The compiler would compare the budget after the loop again, and compute the
+            // larger one of both for that, for each packet.
+            let full = loop {
+                if work >= budget {
+                    break true;
+                }
                 if !mode.receive(context, &mut queue) {
-                    break;
+                    break false;
                 }
                 // OVERFLOW: Less than the budget.
                 work = work.wrapping_add(1);
-            }
+            };
             if context.needs_refill(&queue)
                 && mode.refill(context, queue.reborrow()) == Err(ENOMEM)
             {
                 // The ring may be empty, so that no interrupt leads to another refill: retry later.
                 context.dev().rx_retry();
             }
+            full
         },
         enable: queue.enable_cb(),
         disable: queue.disable_cb(),
@@ -140,11 +143,11 @@ mod tests {
                 broken: false,
             };
             let work = until_quiet!(
-                budget: budget,
                 receive: |work| {
                     queue.looks += 1;
                     assert!(queue.looks < 100, "looked for ever");
                     work += i32::from(queue.looks <= queue.honest && work < budget);
+                    work >= budget
                 },
                 enable: Callbacks::Missed,
                 disable: queue.disabled += 1,

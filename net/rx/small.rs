@@ -53,7 +53,7 @@ impl PollMode for Small<'_, '_> {
     }
 
     fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<FragBuf>) -> Result {
-        refill_frags(context, queue, &mut self.0)
+        refill_frags(context, queue, self.0.reborrow())
     }
 }
 

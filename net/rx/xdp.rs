@@ -132,7 +132,7 @@ impl PollMode for Xdp<'_, '_> {
     }
 
     fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<FragBuf>) -> Result {
-        refill_frags(context, queue, &mut self.pool)
+        refill_frags(context, queue, self.pool.reborrow())
     }
 }
 
