@@ -97,10 +97,14 @@ pub(super) fn link_free<T>(states: &mut [DescState<T>]) {
 ///
 /// `id` is below the number of descriptor states.
 #[inline(always)]
-pub(super) unsafe fn get_mut<T>(states: &mut [DescState<T>], id: u16) -> &mut DescState<T> {
-    debug_assert!(usize::from(id) < states.len());
+pub(super) unsafe fn get_mut<T>(
+    states: &mut [DescState<T>],
+    id: impl Into<usize>,
+) -> &mut DescState<T> {
+    let id = id.into();
+    debug_assert!(id < states.len());
     // SAFETY: By the safety requirements, `id` is below the number of descriptor states.
-    unsafe { states.get_unchecked_mut(usize::from(id)) }
+    unsafe { states.get_unchecked_mut(id) }
 }
 
 /// Returns the descriptor state of an id.
@@ -109,10 +113,51 @@ pub(super) unsafe fn get_mut<T>(states: &mut [DescState<T>], id: u16) -> &mut De
 ///
 /// As [`get_mut`].
 #[inline(always)]
-pub(super) unsafe fn get<T>(states: &[DescState<T>], id: u16) -> &DescState<T> {
-    debug_assert!(usize::from(id) < states.len());
+pub(super) unsafe fn get<T>(states: &[DescState<T>], id: impl Into<usize>) -> &DescState<T> {
+    let id = id.into();
+    debug_assert!(id < states.len());
     // SAFETY: By the safety requirements, `id` is below the number of descriptor states.
-    unsafe { states.get_unchecked(usize::from(id)) }
+    unsafe { states.get_unchecked(id) }
+}
+
+/// Returns the number of descriptor states that a ring with `size` descriptors needs memory for.
+///
+/// A processor that goes on with an id before it has found that the id is out of range reads one of
+/// these. Those from `size` on are zeroes, and part of no ring.
+pub const fn states_in_reach(size: u16) -> usize {
+    (size as usize).next_power_of_two()
+}
+
+/// The bits that an id of a ring can have: those below the next power of two from its size.
+///
+/// A processor that goes on before it has compared an id of the device with the size reads no
+/// memory but that of [`states_in_reach`] descriptor states.
+#[derive(Clone, Copy)]
+pub(super) struct Ids {
+    mask: usize,
+}
+
+impl Ids {
+    /// Creates the bits of the ids of a ring with `size` descriptors.
+    pub(super) const fn new(size: u16) -> Self {
+        Self {
+            mask: states_in_reach(size) - 1,
+        }
+    }
+
+    /// Returns `id`, or any number within reach if `id` is out of range.
+    #[inline(always)]
+    const fn within_reach(self, id: u32) -> usize {
+        id as usize & self.mask
+    }
+
+    /// Returns an id that the device reports, as the index of one of `states`, or `None` if it is
+    /// out of range.
+    #[inline(always)]
+    pub(super) fn index_of<T>(self, states: &[DescState<T>], id: u32) -> Option<usize> {
+        // PERF: One instruction. The kernel's `array_index_nospec` has four, for any size.
+        ((id as usize) < states.len()).then_some(self.within_reach(id))
+    }
 }
 
 /// Forgets the tokens of all outstanding buffers, since the device may still use the buffers.
@@ -173,5 +218,29 @@ mod tests {
     fn two_states_of_a_token_of_two_words_in_a_cache_line() {
         assert_eq!(size_of::<DescState<(NonNull<()>, usize)>>(), 32);
         assert_eq!(size_of::<DescState<NonNull<()>>>(), 24);
+    }
+
+    #[test]
+    fn h145_no_id_reaches_other_memory() {
+        for size in [1, 2, 3, 5, 64, 255, 256, 1000, 1024, 32767, 32768] {
+            let ids = Ids::new(size);
+            for near in [0, u32::from(size), 1 << 15, 1 << 16, 1 << 31, u32::MAX] {
+                for id in near.saturating_sub(2)..=near.saturating_add(2) {
+                    let reached = ids.within_reach(id);
+                    assert!(reached < states_in_reach(size), "{id} of {size}");
+                    assert!(
+                        id >= size.into() || reached == id as usize,
+                        "{id} of {size}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_out_of_range_has_no_index() {
+        let states = [const { DescState::<u32>::new() }; 3];
+        let found = [0, 1, 2, 3, 4, 1 << 16, u32::MAX].map(|id| Ids::new(3).index_of(&states, id));
+        assert_eq!(found, [Some(0), Some(1), Some(2), None, None, None, None]);
     }
 }

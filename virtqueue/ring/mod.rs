@@ -63,6 +63,7 @@ pub use self::{
     },
     desc::Desc,
     desc_state::{
+        states_in_reach,
         DescState,
         Unused,
         Used, //

@@ -19,6 +19,7 @@ use super::{
     desc_state::{
         self,
         DescState,
+        Ids,
         Unused, //
     },
     error::SetupError,
@@ -71,6 +72,7 @@ where
     free_head: u16,
     rule: IndirectRule,
     batch: Batch,
+    ids: Ids,
     states: S,
     lockless: C,
     tables: L,
@@ -122,6 +124,7 @@ where
             free_head: 0,
             rule: Self::rule(&config, &tables),
             batch: Batch::default(),
+            ids: Ids::new(F::size_of(&memory)),
             states,
             lockless,
             tables,
@@ -170,6 +173,7 @@ where
         // Descriptor states may hold tokens of an earlier ring, and its device may still use those
         // buffers: forget the tokens instead of dropping them.
         self.states.iter_mut().for_each(DescState::clear);
+        self.ids = Ids::new(self.format.size());
         // SAFETY: By the safety requirements, there is no concurrent reader of the view.
         unsafe { self.lockless.set_view(self.format.view(self.count.flags)) };
         self.reinit();

@@ -24,6 +24,7 @@ use crate::{
     ring::{
         packed,
         split,
+        states_in_reach,
         DescState,
         Endian,
         IndirectRule,
@@ -148,7 +149,8 @@ impl Spec {
 
 /// Allocates the descriptor states for the ids of a ring.
 pub(crate) fn new_states(size: u16) -> Result<DescStates> {
-    let mut states = KVVec::with_capacity(usize::from(size), GFP_KERNEL)?;
+    let reach = states_in_reach(size);
+    let mut states = KVVec::with_capacity(reach, GFP_KERNEL | __GFP_ZERO)?;
     for _ in 0..size {
         states.push(DescState::new(), GFP_KERNEL)?;
     }

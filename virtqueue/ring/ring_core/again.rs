@@ -6,6 +6,7 @@ use super::{
     super::{
         broken::BrokenReason,
         desc_state::{
+            self,
             DescState,
             Used, //
         },
@@ -84,10 +85,12 @@ where
             }
         };
         let (id, claimed) = self.format.used(used_pos, seen);
-        let Some(state) = self.states.get(id as usize) else {
+        let Some(index) = self.ids.index_of(&self.states, id) else {
             self.fail_id(BrokenReason::IdOutOfRange, id);
             return Err(Broken);
         };
+        // SAFETY: `index` is that of a descriptor state, as just found.
+        let state = unsafe { desc_state::get(&self.states, index) };
         let Some(token) = state.token else {
             self.fail_id(BrokenReason::NotOutstanding, id);
             return Err(Broken);
@@ -96,8 +99,8 @@ where
             token,
             claimed,
             writable_len: state.writable_len,
-            // CAST: `id` is the index of a descriptor state.
-            id: id as u16,
+            // CAST: There are at most 32768 descriptor states.
+            id: index as u16,
         };
         // INVARIANT: The id was read at the position, and has a token, as just seen.
         Ok(Some(Shown {

@@ -148,18 +148,23 @@ where
     /// descriptor state is not.
     #[inline(always)]
     fn is_oldest(&self, id: u32) -> bool {
-        let state = self.states.get(id as usize);
-        state.is_some_and(|state| state.next == self.count.total_taken)
+        let Some(id) = self.ids.index_of(&self.states, id) else {
+            return false;
+        };
+        // SAFETY: `id` is the index of a descriptor state, as just found.
+        unsafe { desc_state::get(&self.states, id) }.next == self.count.total_taken
     }
 
     /// In order: starts the batch whose last buffer is `id`, with `len` bytes written as the device
     /// reports (§2.7.9, §2.8.8). Returns false, with the queue broken, if there is no such batch.
     #[inline(never)]
     fn start_batch(&mut self, id: u32, len: u32) -> bool {
-        let Some(state) = self.states.get(id as usize) else {
+        let Some(index) = self.ids.index_of(&self.states, id) else {
             self.fail_id(BrokenReason::IdOutOfRange, id);
             return false;
         };
+        // SAFETY: `index` is that of a descriptor state, as just found.
+        let state = unsafe { desc_state::get(&self.states, index) };
         if state.token.is_none() {
             self.fail_id(BrokenReason::NotOutstanding, id);
             return false;
@@ -202,10 +207,12 @@ where
         id: u32,
         len: Option<u32>,
     ) -> Option<Used<T>> {
-        let Some(state) = self.states.get_mut(id as usize) else {
+        let Some(index) = self.ids.index_of(&self.states, id) else {
             self.fail_id(BrokenReason::IdOutOfRange, id);
             return None;
         };
+        // SAFETY: `index` is that of a descriptor state, as just found.
+        let state = unsafe { desc_state::get_mut(&mut self.states, index) };
         if state.token.is_none() {
             self.fail_id(BrokenReason::NotOutstanding, id);
             return None;
@@ -216,8 +223,8 @@ where
             self.fail_id(BrokenReason::NotOutstanding, id);
             return None;
         };
-        // CAST: `id` is the index of a descriptor state.
-        let id = id as u16;
+        // CAST: There are at most 32768 descriptor states.
+        let id = index as u16;
         let (descs, tail, loan) = (state.count, state.tail, state.loan);
         if !F::IN_ORDER {
             // The whole chain goes to the front of the free list.
