@@ -51,6 +51,19 @@ def test_no_more_than_there_is_room_for():
     assert max(sum_ for sum_ in most if sum_ != 9) <= 4
 
 
+def test_a_small_one_fills_the_room_beside_a_large_one():
+    both = threading.Barrier(2, timeout=20)
+    order = []
+
+    def large(_part):
+        both.wait()
+        order.append("large")
+
+    side_by_side.run(Results("some"), [large, lambda part: order.append("second"), lambda part: both.wait()],
+                     [3, 3, 1], 4)
+    assert order == ["large", "second"]
+
+
 def test_nothing_begins_after_an_error_and_the_error_is_not_lost():
     began = []
     with pytest.raises(OSError, match="wrong"):

@@ -17,8 +17,9 @@ from ..report.tap import Test, why
 from ..say import Failure, say
 from . import fits, selftest, side_by_side
 
-#: Processors that the guests which run at the same time have together, for each of the machine's.
-_ROOM = 2
+#: Processors that the guests which run at the same time have together, for each of the machine's: room for a guest
+#: with four beside one with two, on a machine that has two.
+_ROOM = 3
 
 _OUTCOMES = {"pass": "passed", "fail": "failed", "skip": "skipped"}
 
@@ -77,8 +78,11 @@ class Plugin:
         try:
             for choice in self.legs:
                 self._leg(choice, [item for item in session.items if item.choice is choice], runs, weights)
-            # Guests wait much of their time, and each starts on one processor.
-            side_by_side.run(self.results, runs, weights, _ROOM * (os.cpu_count() or 1))
+            # Guests wait much of their time, and each starts on one processor. Those with most processors come
+            # first, so that smaller ones fill the room that is left.
+            order = sorted(range(len(runs)), key=lambda index: -weights[index])
+            side_by_side.run(self.results, [runs[index] for index in order], [weights[index] for index in order],
+                             _ROOM * (os.cpu_count() or 1))
         except Exception as error:  # pylint: disable=broad-except
             # For who called pytest, which would print it as a fault of its own.
             self.error = error

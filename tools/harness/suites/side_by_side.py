@@ -11,7 +11,7 @@ def run(results: Results, functions: list, weights=None, room: int = 0) -> None:
     functions.
 
     With `weights`, one for each function, those that run have no more than `room` together; a heavier
-    function runs alone.
+    function runs alone. The next one is the first in the list that there is room for.
 
     Raises the first error of a function, when those that had begun have ended. No other begins then.
     """
@@ -28,15 +28,21 @@ def run(results: Results, functions: list, weights=None, room: int = 0) -> None:
             busy.remove(weight)
             state.notify_all()
 
-    threads = []
-    for function, part, weight in zip(functions, parts, weights):
+    def first_that_fits():
+        return next((index for index in waiting if not busy or sum(busy) + weights[index] <= room), None)
+
+    threads, waiting = [], list(range(len(functions)))
+    while waiting:
         with state:
-            state.wait_for(lambda weight=weight: not busy or sum(busy) + weight <= room or raised)
+            state.wait_for(lambda: raised or first_that_fits() is not None)
             if raised:
                 break
-            busy.append(weight)
+            index = first_that_fits()
+            waiting.remove(index)
+            busy.append(weights[index])
         # When the harness is interrupted, these end with it, and what they run, too.
-        threads.append(threading.Thread(target=call, args=(function, part, weight), daemon=True))
+        threads.append(threading.Thread(target=call, args=(functions[index], parts[index], weights[index]),
+                                        daemon=True))
         threads[-1].start()
     for thread in threads:
         thread.join()
