@@ -45,9 +45,9 @@ use kernel::{
 };
 use netdev::{
     ethtool::Coalescing,
+    DevLock,
     Device,
-    Moderation,
-    Rtnl, //
+    Moderation, //
 };
 use virtio::Once;
 
@@ -171,7 +171,7 @@ pub(crate) fn set(
     dev: &Device<Nic<'_>>,
     queue: Option<usize>,
     params: Coalescing,
-    _rtnl: &mut Rtnl,
+    _lock: &mut DevLock,
 ) -> Result {
     let nic = dev.data();
     let pairs: &[Arc<Pair>] = match queue {
@@ -353,7 +353,7 @@ pub(crate) fn follow_reset(
     dev: &Device<Nic<'_>>,
     direction: Direction,
     pair: usize,
-    _rtnl: &mut Rtnl,
+    _lock: &mut DevLock,
 ) -> Result {
     let nic = dev.data();
     if !has_limits(nic, Some(pair)) {

@@ -120,7 +120,9 @@ impl Driver for NetDriver {
         // Before the registration: a failover master that is up brings the interface up there.
         dev.ready();
         net.register(&mut rtnl)?;
-        let ret = configure(net, &mut rtnl).and_then(|()| net.watch_cpus(&mut rtnl));
+        let ret = net
+            .with_lock(&mut rtnl, |rtnl| configure(net, rtnl))
+            .and_then(|()| net.watch_cpus(&mut rtnl));
         drop(rtnl);
         ret.inspect_err(|_| net.unregister())
     }
@@ -308,7 +310,7 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
     set_address(&mut net, vdev)?;
     let mut net = net.finish();
 
-    let mut rtnl = Rtnl::lock();
+    let mut rtnl = net.lock();
     queues::find_queues(&net, &mut rtnl)?;
     let ret = net.set_real_queues(current, current, &mut rtnl);
     drop(rtnl);

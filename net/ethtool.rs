@@ -29,6 +29,7 @@ use netdev::{
         RingSizes,
         Strings, //
     },
+    DevLock,
     Device,
     EthtoolOps,
     Rtnl, //
@@ -50,7 +51,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         dev.data().vdev.bus_name()
     }
 
-    fn ring_sizes(dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> RingSizes {
+    fn ring_sizes(dev: &Device<Self::Net>, _lock: &mut DevLock) -> RingSizes {
         // All pairs have rings of the same sizes, unless a change of them failed.
         let Some(pair) = dev.data().pairs.first() else {
             return RingSizes::default();
@@ -67,7 +68,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         resize::set_sizes(dev, rx, tx, rtnl)
     }
 
-    fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, _rtnl: &mut Rtnl) {
+    fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, _lock: &mut DevLock) {
         let nic = dev.data();
         stats::for_each_name(nic.current_pairs(), device_stats::types(nic), |name| {
             let by_device = if name.by_device { "hw_" } else { "" };
@@ -78,7 +79,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         });
     }
 
-    fn stats_values(dev: &Device<Self::Net>, values: &mut [u64], _rtnl: &mut Rtnl) {
+    fn stats_values(dev: &Device<Self::Net>, values: &mut [u64], _lock: &mut DevLock) {
         let nic = dev.data();
         let mut to = values.iter_mut();
         let device = device_stats::read(dev);
@@ -89,7 +90,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         });
     }
 
-    fn channels(dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> Channels {
+    fn channels(dev: &Device<Self::Net>, _lock: &mut DevLock) -> Channels {
         let nic = dev.data();
         Channels {
             combined: nic.current_pairs() as u32,
@@ -109,18 +110,18 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         dev.data().current_pairs() as u32
     }
 
-    fn link_settings(dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> LinkSettings {
+    fn link_settings(dev: &Device<Self::Net>, _lock: &mut DevLock) -> LinkSettings {
         *dev.data().link_settings.lock()
     }
 
-    fn set_link_settings(dev: &Device<Self::Net>, settings: LinkSettings, _rtnl: &mut Rtnl) {
+    fn set_link_settings(dev: &Device<Self::Net>, settings: LinkSettings, _lock: &mut DevLock) {
         *dev.data().link_settings.lock() = settings;
     }
 
     fn coalescing(
         dev: &Device<Self::Net>,
         queue: Option<usize>,
-        _rtnl: &mut Rtnl,
+        _lock: &mut DevLock,
     ) -> Result<Coalescing> {
         coalesce::get(dev, queue)
     }
@@ -129,12 +130,12 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         dev: &Device<Self::Net>,
         queue: Option<usize>,
         params: Coalescing,
-        rtnl: &mut Rtnl,
+        lock: &mut DevLock,
     ) -> Result {
-        coalesce::set(dev, queue, params, rtnl)
+        coalesce::set(dev, queue, params, lock)
     }
 
-    fn rxfh(dev: &Device<Self::Net>, table: &mut [u32], key: &mut [u8], _rtnl: &mut Rtnl) {
+    fn rxfh(dev: &Device<Self::Net>, table: &mut [u32], key: &mut [u8], _lock: &mut DevLock) {
         rss::show(dev, table, key);
     }
 
@@ -147,7 +148,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         rss::set(dev, table, key, rtnl)
     }
 
-    fn rxfh_fields(dev: &Device<Self::Net>, flow: Flow, _rtnl: &mut Rtnl) -> HashFields {
+    fn rxfh_fields(dev: &Device<Self::Net>, flow: Flow, _lock: &mut DevLock) -> HashFields {
         rss::fields(dev, flow)
     }
 

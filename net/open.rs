@@ -11,6 +11,7 @@ use crate::{
     tx, //
 };
 use netdev::{
+    DevLock,
     Device,
     Gfp,
     Rtnl, //
@@ -46,15 +47,15 @@ fn enable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
 
 /// Enables a receive queue. Fills it before, if its pair is in use. The interface is up or coming
 /// up.
-pub(crate) fn enable_rx(dev: &Device<Nic<'_>>, i: usize, pair: &Pair, rtnl: &mut Rtnl) {
+pub(crate) fn enable_rx(dev: &Device<Nic<'_>>, i: usize, pair: &Pair, lock: &mut DevLock) {
     let nic = dev.data();
     if i < nic.current_pairs() {
-        if let Some((state, mut pool)) = dev.rx_stopped(i, rtnl) {
+        if let Some((state, mut pool)) = dev.rx_stopped(i, lock) {
             // The first poll fills a ring that is not full.
             let _ = state.fill(nic, pair, &mut pool, Gfp::Kernel);
         }
     }
-    dev.rx_enable(i, rtnl);
+    dev.rx_enable(i, lock);
 }
 
 /// Enables transmit NAPI of a pair if it is configured. An interrupt for it is worth its cost only

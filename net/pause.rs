@@ -3,8 +3,9 @@
 //! Pausing single queues, while the others go on.
 //!
 //! No packet goes through a paused queue, and only the thread that paused it uses the queue. That
-//! thread holds the RTNL from the pause to the end of it. So the interface is not brought up or
-//! down, detached, put to sleep, recovered or removed during the pause.
+//! thread holds the lock of the device from the pause to the end of it: its own lock if it has one,
+//! and otherwise the RTNL. So the interface is not brought up or down, detached, put to sleep,
+//! recovered or removed during the pause.
 //!
 //! Nothing wakes a paused transmit queue: code that wakes a queue under its lock finds no queue,
 //! and the callback of a queue without NAPI, which takes no lock, looks at [`Pair::tx_paused`].
@@ -22,6 +23,7 @@ use crate::{
 use kernel::prelude::*;
 use net_buffers::TxPacket;
 use netdev::{
+    DevLock,
     Device,
     Rtnl, //
 };
@@ -38,14 +40,14 @@ const PAUSE_MS: u32 = 15_000;
 
 /// Pauses a receive queue, so that [`Device::rx_stopped`] returns its state. Process context,
 /// sleeps.
-pub(crate) fn pause_rx(dev: &Device<Nic<'_>>, i: usize, rtnl: &mut Rtnl) {
-    dev.rx_disable(i, rtnl);
+pub(crate) fn pause_rx(dev: &Device<Nic<'_>>, i: usize, lock: &mut DevLock) {
+    dev.rx_disable(i, lock);
 }
 
 /// Ends the pause of a receive queue: fills it if its pair is in use. Process context, sleeps.
-pub(crate) fn resume_rx(dev: &Device<Nic<'_>>, i: usize, pair: &Pair, rtnl: &mut Rtnl) {
-    if dev.is_in_use(rtnl) {
-        open::enable_rx(dev, i, pair, rtnl);
+pub(crate) fn resume_rx(dev: &Device<Nic<'_>>, i: usize, pair: &Pair, lock: &mut DevLock) {
+    if dev.is_in_use(lock) {
+        open::enable_rx(dev, i, pair, lock);
     }
 }
 

@@ -15,14 +15,13 @@ use crate::{
 use kernel::prelude::*;
 use netdev::{
     without_io,
-    NetDevice,
-    Rtnl, //
+    NetDevice, //
 };
 
 /// Detaches the interface, resets the device and drops the queues. Process context, takes the RTNL.
 pub(crate) fn freeze(net: &NetDevice<Nic<'_>>) {
     without_io(|| {
-        let mut rtnl = Rtnl::lock();
+        let mut rtnl = net.lock();
         net.data().health.turn_off();
         detach_interface(net, &mut rtnl);
         queues::drop_queues(net, &mut rtnl);
@@ -39,7 +38,7 @@ pub(crate) fn freeze(net: &NetDevice<Nic<'_>>) {
 pub(crate) fn restore(net: &NetDevice<Nic<'_>>) -> Result {
     let health = &net.data().health;
     without_io(|| {
-        let mut rtnl = Rtnl::lock();
+        let mut rtnl = net.lock();
         // A failure that is recorded from here on is that of the new queues.
         health.clear();
         bring_up(net, &mut rtnl)?;

@@ -9,17 +9,21 @@ mod new;
 mod ops;
 mod owner;
 mod private;
+mod queue_mgmt;
 mod queues;
 mod vtable;
 mod xsk;
 
-pub(crate) use self::vtable::device_of;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 pub(crate) use self::vtable::Vtable;
 pub use self::{
     new::NewDevice,
     ops::Operations,
     owner::NetDevice, //
+};
+pub(crate) use self::{
+    queue_mgmt::MemoryParams,
+    vtable::device_of, //
 };
 
 use self::private::Private;
@@ -31,7 +35,10 @@ use crate::{
     bindings,
     counter::Counter,
     features::Features,
-    rtnl::Rtnl, //
+    rtnl::{
+        DevLock,
+        Rtnl, //
+    },
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -148,8 +155,9 @@ impl<T: Operations> Device<T> {
         unsafe { bindings::netif_running(self.as_raw()) }
     }
 
-    /// Whether the interface is up, and attached. Neither changes while the RTNL is held.
-    pub fn is_in_use(&self, _rtnl: &Rtnl) -> bool {
+    /// Whether the interface is up, and attached. Neither changes while the lock of the device is
+    /// held.
+    pub fn is_in_use(&self, _lock: &DevLock) -> bool {
         // SAFETY: The device is valid (type invariant), and may be asked without a lock.
         unsafe { bindings::rust_netdev_in_use(self.as_raw()) }
     }
@@ -167,9 +175,11 @@ impl<T: Operations> Device<T> {
 
     /// Announces that the interface transmits frames of XDP, or that it does not. `sg`: also
     /// frames in several buffers.
-    pub fn set_xdp_target(&self, on: bool, sg: bool, _rtnl: &mut Rtnl) {
+    pub fn set_xdp_target(&self, on: bool, sg: bool, rtnl: &mut Rtnl) {
+        let locked = rtnl.has_lock_of(self.as_raw());
         // SAFETY: The device is valid (type invariant), and the RTNL is held, in process context.
-        unsafe { bindings::rust_xdp_set_redirect_target(self.as_raw(), on, sg) };
+        // The lock of the device is held if `locked` says so.
+        unsafe { bindings::rust_xdp_set_redirect_target(self.as_raw(), on, sg, locked) };
     }
 
     /// Whether the interface was brought up (`IFF_UP`).
@@ -258,12 +268,16 @@ impl<T: Operations> Device<T> {
     ///
     /// # Errors
     ///
-    /// `EINVAL`: a number is 0, or larger than that of the device. `ENOMEM`.
-    pub fn set_real_queues(&self, rx: usize, tx: usize, _rtnl: &mut Rtnl) -> Result {
+    /// `EINVAL`: a number is 0, or larger than that of the device. `ENOMEM`. `EBUSY`: `rtnl` is not
+    /// the evidence for this device.
+    pub fn set_real_queues(&self, rx: usize, tx: usize, rtnl: &mut Rtnl) -> Result {
+        if !self.is_locked_by(rtnl) {
+            return Err(EBUSY);
+        }
         let (rx, tx) = (u32::try_from(rx)?, u32::try_from(tx)?);
-        // SAFETY: The device is valid (type invariant); the RTNL is held.
+        // SAFETY: The device is valid (type invariant); its lock and the RTNL are held.
         to_result(unsafe { bindings::netif_set_real_num_tx_queues(self.as_raw(), tx) })?;
-        // SAFETY: The device is valid (type invariant); the RTNL is held.
+        // SAFETY: The device is valid (type invariant); its lock and the RTNL are held.
         to_result(unsafe { bindings::netif_set_real_num_rx_queues(self.as_raw(), rx) })
     }
 
@@ -271,16 +285,19 @@ impl<T: Operations> Device<T> {
     /// [`NewDevice::set_stats`](NewDevice::set_stats).
     ///
     /// The driver is not asked each time, because the number must not change between the allocation
-    /// of the buffer by the core and the write of the values. The core holds the RTNL from one to
-    /// the other, and calls no other function of the driver.
-    pub fn set_stats(&self, device: u16, pair: u16, _rtnl: &mut Rtnl) {
-        self.private().set_stats(device, pair);
+    /// of the buffer by the core and the write of the values. The core holds the lock of the device
+    /// from one to the other, and calls no other function of the driver. No effect if `lock` is for
+    /// another device.
+    pub fn set_stats(&self, device: u16, pair: u16, lock: &mut DevLock) {
+        if self.is_locked_by(lock) {
+            self.private().set_stats(device, pair);
+        }
     }
 
     /// Returns the number of values of `ethtool -S`. Only [`Device::set_real_queues`] and
     /// [`Device::set_stats`] change it.
-    pub(crate) fn stats_count(&self, _rtnl: &Rtnl) -> usize {
-        // SAFETY: By the type invariants; the number changes with the RTNL held.
+    pub(crate) fn stats_count(&self, _lock: &DevLock) -> usize {
+        // SAFETY: The device is valid (type invariant). The number changes with its lock held.
         let pairs = unsafe { bindings::netdev_real_rx_queues(self.as_raw()) } as usize;
         let [device, pair] = &self.private().stats;
         let [device, pair] = [device, pair].map(|n| n.load(Relaxed) as usize);

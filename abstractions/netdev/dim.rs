@@ -15,7 +15,7 @@ use crate::{
         Operations, //
     },
     napi::RxPoll,
-    rtnl::Rtnl, //
+    rtnl::DevLock, //
 };
 use kernel::{
     alloc::KVec,
@@ -161,15 +161,15 @@ impl<T: Operations> Device<T> {
     ///
     /// # Errors
     ///
-    /// `EBUSY`: the instance is enabled.
-    pub fn cancel_adapt(&self, index: usize, _rtnl: &mut Rtnl) -> Result {
+    /// `EBUSY`: the instance is enabled, or `lock` is for another device.
+    pub fn cancel_adapt(&self, index: usize, lock: &mut DevLock) -> Result {
         let private = self.private();
-        if private.rx.get(index).is_some_and(|slot| slot.is_enabled()) {
+        if !self.is_locked_by(lock) || private.rx.get(index).is_some_and(|slot| slot.is_enabled()) {
             return Err(EBUSY);
         }
         if let Some(one) = private.dims.as_ref().and_then(|dims| dims.get(index)) {
             // SAFETY: `dim` was initialised (type invariant of `QueueDim`). The instance is
-            // disabled, and no thread enables it while the RTNL is borrowed exclusively. So nothing
+            // disabled, and no thread enables it while the lock is borrowed exclusively. So nothing
             // queues the work, and no other thread uses `dim` once the work is cancelled.
             unsafe {
                 bindings::rust_dim_cancel(one.dim.get());

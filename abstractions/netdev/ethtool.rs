@@ -27,11 +27,15 @@ use crate::{
         Device,
         Operations, //
     },
-    rtnl::Rtnl,
+    rtnl::{
+        DevLock,
+        Rtnl, //
+    },
 };
 use kernel::prelude::*;
 
-/// The operations of a driver for `ethtool`. Process context, with the RTNL held.
+/// The operations of a driver for `ethtool`. Process context, with the lock held that protects the
+/// queues of the device.
 pub trait EthtoolOps: Sized {
     /// The driver.
     type Net: Operations<Ethtool = Self>;
@@ -49,7 +53,7 @@ pub trait EthtoolOps: Sized {
     fn bus_info(dev: &Device<Self::Net>) -> &CStr;
 
     /// Returns the sizes of the rings: `ethtool -g`.
-    fn ring_sizes(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> RingSizes;
+    fn ring_sizes(dev: &Device<Self::Net>, lock: &mut DevLock) -> RingSizes;
 
     /// Sets the sizes of all receive and all transmit rings, in descriptors: `ethtool -G`. The
     /// driver checks them.
@@ -61,13 +65,13 @@ pub trait EthtoolOps: Sized {
 
     /// Writes the names of the values of `ethtool -S`, in order: as many as
     /// [`Device::set_stats`] has set.
-    fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, rtnl: &mut Rtnl);
+    fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, lock: &mut DevLock);
 
     /// Writes the values of `ethtool -S`, in order.
-    fn stats_values(dev: &Device<Self::Net>, values: &mut [u64], rtnl: &mut Rtnl);
+    fn stats_values(dev: &Device<Self::Net>, values: &mut [u64], lock: &mut DevLock);
 
     /// Returns the numbers of queues: `ethtool -l`.
-    fn channels(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> Channels;
+    fn channels(dev: &Device<Self::Net>, lock: &mut DevLock) -> Channels;
 
     /// Sets the number of pairs of queues: `ethtool -L ... combined`. The caller has checked that
     /// the number is neither zero nor above the maximum.
@@ -81,10 +85,10 @@ pub trait EthtoolOps: Sized {
     fn rx_rings(dev: &Device<Self::Net>) -> u32;
 
     /// Returns speed and duplex: `ethtool`.
-    fn link_settings(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> LinkSettings;
+    fn link_settings(dev: &Device<Self::Net>, lock: &mut DevLock) -> LinkSettings;
 
     /// Sets speed and duplex, which the core has checked.
-    fn set_link_settings(dev: &Device<Self::Net>, settings: LinkSettings, rtnl: &mut Rtnl);
+    fn set_link_settings(dev: &Device<Self::Net>, settings: LinkSettings, lock: &mut DevLock);
 
     /// Returns the coalescing of one queue or of all: `ethtool -c`.
     ///
@@ -94,7 +98,7 @@ pub trait EthtoolOps: Sized {
     fn coalescing(
         dev: &Device<Self::Net>,
         queue: Option<usize>,
-        rtnl: &mut Rtnl,
+        lock: &mut DevLock,
     ) -> Result<Coalescing>;
 
     /// Sets the coalescing of one queue or of all: `ethtool -C`.
@@ -106,14 +110,14 @@ pub trait EthtoolOps: Sized {
         dev: &Device<Self::Net>,
         queue: Option<usize>,
         params: Coalescing,
-        rtnl: &mut Rtnl,
+        lock: &mut DevLock,
     ) -> Result;
 
     /// Writes the indirection table and the hash key: `ethtool -x`. Each has the length that
     /// [`NewDevice::set_rss_sizes`](crate::NewDevice::set_rss_sizes) has set, or is empty if the
     /// core does not ask for it.
-    fn rxfh(dev: &Device<Self::Net>, table: &mut [u32], key: &mut [u8], rtnl: &mut Rtnl) {
-        let _ = (dev, table, key, rtnl);
+    fn rxfh(dev: &Device<Self::Net>, table: &mut [u32], key: &mut [u8], lock: &mut DevLock) {
+        let _ = (dev, table, key, lock);
     }
 
     /// Sets the indirection table, the hash key, or both: `ethtool -X`. Each has the length that
@@ -135,8 +139,8 @@ pub trait EthtoolOps: Sized {
 
     /// Returns the header fields that the hash of a kind of packets covers: `ethtool -n ...
     /// rx-flow-hash`.
-    fn rxfh_fields(dev: &Device<Self::Net>, flow: Flow, rtnl: &mut Rtnl) -> HashFields {
-        let _ = (dev, flow, rtnl);
+    fn rxfh_fields(dev: &Device<Self::Net>, flow: Flow, lock: &mut DevLock) -> HashFields {
+        let _ = (dev, flow, lock);
         HashFields::NONE
     }
 

@@ -17,6 +17,7 @@
 #include <linux/workqueue.h>
 #include <net/dst.h>
 #include <net/net_failover.h>
+#include <net/netdev_lock.h>
 #include <net/netdev_queues.h>
 #include <net/netdev_rx_queue.h>
 #include <net/page_pool/helpers.h>
@@ -45,6 +46,32 @@ void rust_helper_netdev_set_ops(struct net_device *dev, struct device *parent,
 	dev->ethtool_ops = ethtool_ops;
 	dev->stat_ops = stat_ops;
 	netdev_for_each_tx_queue(dev, set_noop_qdisc, NULL);
+}
+
+/* The core calls the driver of such a device with the lock of the device held. */
+void rust_helper_rust_netdev_set_queue_mgmt_ops(struct net_device *dev,
+						const struct netdev_queue_mgmt_ops *ops)
+{
+	dev->queue_mgmt_ops = ops;
+}
+
+bool rust_helper_rust_netdev_has_own_lock(const struct net_device *dev)
+{
+	return netdev_need_ops_lock(dev);
+}
+
+bool rust_helper_rust_netdev_lock_own(struct net_device *dev)
+{
+	bool own = netdev_need_ops_lock(dev);
+
+	if (own)
+		netdev_lock(dev);
+	return own;
+}
+
+void rust_helper_rust_netdev_unlock(struct net_device *dev)
+{
+	netdev_unlock(dev);
 }
 
 void rust_helper_netdev_set_rx_queue_group(struct net_device *dev,

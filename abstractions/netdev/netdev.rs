@@ -11,7 +11,8 @@
 //!   access to the state of that transmit queue.
 //! - [`RxPoll`] is a running poll of a NAPI instance. It owns the state of the receive queue, and
 //!   completing the poll uses it up.
-//! - [`Rtnl`] proves that the lock of network configuration is held.
+//! - [`Rtnl`] proves that the lock of network configuration is held, and [`DevLock`] that the lock
+//!   is held that protects the queues of a device.
 //!
 //! Packets and the memory to receive to are owned values.
 
@@ -79,7 +80,10 @@ pub use crate::{
         Pool,
         PoolSlot, //
     },
-    rtnl::Rtnl,
+    rtnl::{
+        DevLock,
+        Rtnl, //
+    },
     skb::{
         DropReason,
         EthSkb,

@@ -23,6 +23,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
+    mem::take,
     ptr::{
         null_mut,
         NonNull, //
@@ -73,7 +74,8 @@ impl PagePool {
     ///
     /// # Safety
     ///
-    /// `netdev` and `napi` outlive the pool; `napi` is disabled when the pool is dropped.
+    /// `netdev` and `napi` outlive the pool; `napi` is disabled when the pool is dropped. If `napi`
+    /// is null, no NAPI instance belongs to the pool.
     pub(crate) unsafe fn new(
         netdev: *mut bindings::net_device,
         napi: *mut bindings::napi_struct,
@@ -142,6 +144,43 @@ impl PagePool {
     }
 }
 
+impl PagePool {
+    /// Has the NAPI instance use the cache of the pool, as for a pool that was created with it.
+    ///
+    /// # Safety
+    ///
+    /// No instance belongs to the pool. `napi` is disabled, and outlives the pool. It is disabled
+    /// when the pool is dropped.
+    unsafe fn set_napi(&self, napi: *mut bindings::napi_struct) {
+        // SAFETY: `pool` is a valid page pool that this owns (type invariant), to which no instance
+        // belongs (safety requirements).
+        unsafe { bindings::page_pool_enable_direct_recycling(self.as_raw(), napi.cast()) };
+    }
+
+    /// Allocates as many buffers as are kept. Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: there are fewer buffers.
+    pub(crate) fn allocate_kept(&mut self, kind: RxKind) -> Result {
+        // Otherwise a buffer that is kept would be returned.
+        let mut kept = take(&mut self.kept);
+        let result = loop {
+            if kept.len() == kept.capacity() {
+                break Ok(());
+            }
+            let Some(frag) = Pool::new(self).frags(kind, Gfp::Kernel).alloc() else {
+                break Err(ENOMEM);
+            };
+            if let Err(full) = kept.push_within_capacity(frag) {
+                free(full);
+            }
+        };
+        self.kept = kept;
+        result
+    }
+}
+
 impl Drop for PagePool {
     fn drop(&mut self) {
         self.kept.clear();
@@ -186,6 +225,41 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// As [`PagePool::forget_napi`], for all pools.
+    ///
+    /// # Safety
+    ///
+    /// As for [`PagePool::forget_napi`].
+    pub(crate) unsafe fn forget_napi(&self) {
+        // SAFETY: By the safety requirements, the instance is disabled.
+        unsafe {
+            if let Some(pool) = &self.pool {
+                pool.forget_napi();
+            }
+            if let Some(pool) = self.xdp.as_ref().and_then(XdpQueue::pool_of_copies) {
+                pool.forget_napi();
+            }
+        }
+    }
+
+    /// Has the NAPI instance use the caches of all pools.
+    ///
+    /// # Safety
+    ///
+    /// No instance belongs to the pools. `napi` is disabled, outlives the memory, and is disabled
+    /// when the memory is dropped.
+    pub(crate) unsafe fn set_napi(&self, napi: *mut bindings::napi_struct) {
+        // SAFETY: By the safety requirements, which are the same.
+        unsafe {
+            if let Some(pool) = &self.pool {
+                pool.set_napi(napi);
+            }
+            if let Some(pool) = self.xdp.as_ref().and_then(XdpQueue::pool_of_copies) {
+                pool.set_napi(napi);
+            }
+        }
+    }
+
     /// No memory.
     pub(crate) const NONE: Self = Self {
         xdp: None,

@@ -9,6 +9,7 @@ mod check;
 mod dim;
 mod fixture;
 mod hardirq;
+mod lock;
 mod rss;
 mod toy;
 mod xdp;

@@ -17,13 +17,17 @@ use crate::{
     ethtool::EthtoolOps,
     ext_ack::ExtAck,
     features::Features,
+    frag::RxKind,
     napi::{
         Polled,
         RxPoll,
         Source,
         TxPoll, //
     },
-    rtnl::Rtnl,
+    rtnl::{
+        DevLock,
+        Rtnl, //
+    },
     skb::SkBuff,
     stats::{
         LinkStats,
@@ -214,6 +218,41 @@ pub trait Operations: Sized + Send + Sync {
     fn wake_xsk(dev: &Device<Self>, queue: usize, rx: bool, tx: bool) -> Result {
         let _ = (dev, queue, rx, tx);
         Err(EOPNOTSUPP)
+    }
+
+    /// Returns whether a receive queue may be restarted alone, on a device that the core
+    /// [may ask](super::NewDevice::set_rx_restarts) for that. By default it may. Process context.
+    ///
+    /// # Errors
+    ///
+    /// The queue goes on. `ENETDOWN`: the device has no queues now.
+    fn may_restart_rx(dev: &Device<Self>, queue: usize, lock: &mut DevLock) -> Result {
+        let _ = (dev, queue, lock);
+        Ok(())
+    }
+
+    /// Returns the kind of the buffers of a receive queue, for buffers that are allocated before
+    /// the queue is stopped. Process context.
+    fn rx_kind(dev: &Device<Self>, queue: usize) -> Option<RxKind> {
+        let _ = (dev, queue);
+        None
+    }
+
+    /// Stops a receive queue of an interface that is up, and takes its buffers back:
+    /// `ndo_queue_stop`. The driver disables the NAPI instance. Process context.
+    ///
+    /// # Errors
+    ///
+    /// The queue goes on.
+    fn stop_rx(dev: &Device<Self>, queue: usize, lock: &mut DevLock) -> Result {
+        let _ = (dev, queue, lock);
+        Err(EOPNOTSUPP)
+    }
+
+    /// Starts a receive queue that was stopped by [`Operations::stop_rx`], and has another page
+    /// pool now, or the same: `ndo_queue_start`. Process context.
+    fn start_rx(dev: &Device<Self>, queue: usize, lock: &mut DevLock) {
+        let _ = (dev, queue, lock);
     }
 
     /// Restricts the offloads for one packet: `ndo_features_check`. Any context.

@@ -75,10 +75,11 @@ impl<T: Operations> NetDevice<T> {
     ///
     /// # Errors
     ///
-    /// Those of `register_netdevice`; `EBUSY`: this was called before, successfully or not.
+    /// Those of `register_netdevice`; `EBUSY`: this was called before, successfully or not, or with
+    /// the lock of the device held.
     pub fn register(&self, rtnl: &mut Rtnl) -> Result {
         let registration = &self.private().registration;
-        if *registration.get(rtnl) != Registration::None {
+        if rtnl.has_lock_of(self.as_raw()) || *registration.get(rtnl) != Registration::None {
             return Err(EBUSY);
         }
         // The core calls the driver from here with the RTNL held, so `rtnl` is not in use during

@@ -80,7 +80,7 @@ pub(crate) struct Private<T: Operations> {
     /// The memory of AF_XDP sockets that the queues use.
     pub(super) xsk: ByRtnl<Bindings>,
     /// The numbers of values of `ethtool -S`: for the device, and for each pair of queues in use.
-    /// Changes with the RTNL held, or before the device is finished.
+    /// Changes with the lock of the queues held, or before the device is finished.
     pub(super) stats: [Atomic<u32>; 2],
     /// The measurements of the receive queues, if the driver adapts their coalescing.
     pub(crate) dims: SetOnce<KVec<QueueDim>>,
@@ -173,8 +173,8 @@ impl<T: Operations> Private<T> {
         *self.registration.get(rtnl) == Registration::Active
     }
 
-    /// Sets the numbers of values of `ethtool -S`. With the RTNL held, or before the device is
-    /// finished.
+    /// Sets the numbers of values of `ethtool -S`. With the lock of the device's queues held, or
+    /// before the device is finished.
     pub(super) fn set_stats(&self, device: u16, pair: u16) {
         for (to, n) in self.stats.iter().zip([device, pair]) {
             to.store(n.into(), Relaxed);
@@ -221,7 +221,8 @@ impl<T: Operations> Private<T> {
             .for_each(QueueDim::disable);
     }
 
-    /// Disables all enabled NAPI instances. Process context, takes the RTNL.
+    /// Disables all enabled NAPI instances of a device that is not registered. Process context,
+    /// takes the RTNL.
     pub(super) fn disable_queues(&self) {
         let mut rtnl = Rtnl::lock();
         for slot in &self.tx {
@@ -279,7 +280,7 @@ impl<T: Operations> Private<T> {
         let dev = unsafe { Device::<T>::from_raw(private.dev) };
         without_io(|| {
             // The interface is neither registered nor unregistered while this runs.
-            let mut rtnl = Rtnl::lock();
+            let mut rtnl = dev.lock();
             if private.is_registered(&mut rtnl) {
                 T::recover(dev, &mut rtnl);
             }
@@ -302,7 +303,7 @@ impl<T: Operations> Private<T> {
         let dev = unsafe { Device::<T>::from_raw(private.dev) };
         without_io(|| {
             // The interface is neither registered nor unregistered while this runs.
-            let mut rtnl = Rtnl::lock();
+            let mut rtnl = dev.lock();
             if private.is_registered(&mut rtnl) {
                 T::later(dev, &mut rtnl);
             }

@@ -4,6 +4,8 @@
 //! these.
 
 use super::{
+    queue_mgmt::MemoryParams,
+    raw_device,
     wait_for_grace_period,
     Device,
     Operations, //
@@ -13,17 +15,22 @@ use crate::{
         Instance,
         Napi,
         RxSlot,
-        Source, //
+        Source,
+        TxSlot, //
     },
     pool::{
         Memory,
         PagePool,
         PoolSlot, //
     },
-    rtnl::Rtnl,
+    rtnl::{
+        DevLock,
+        Rtnl, //
+    },
     txq::TxGuard,
     xdp::XdpQueue, //
 };
+use core::ptr::null_mut;
 use kernel::{
     device,
     prelude::*, //
@@ -63,17 +70,17 @@ impl<T: Operations> Device<T> {
     }
 
     /// Returns the state of a receive queue, and the slot of its page pool. `None` if its NAPI
-    /// instance is enabled.
+    /// instance is enabled, or `lock` is for another device.
     pub fn rx_stopped<'a>(
         &'a self,
         index: usize,
-        _rtnl: &'a mut Rtnl,
+        lock: &'a mut DevLock,
     ) -> Option<(&'a mut T::Rx, PoolSlot<'a, T>)> {
-        let slot = self.private().rx.get(index)?;
+        let slot = self.rx_slot(index, lock)?;
         if slot.is_enabled() {
             return None;
         }
-        // SAFETY: The instance is disabled, so no poll is running. While the RTNL is borrowed
+        // SAFETY: The instance is disabled, so no poll is running. While the lock is borrowed
         // exclusively, no poll can start, and no other thread gets to this line.
         Some(unsafe { (&mut *slot.state.get(), slot.pool()) })
     }
@@ -85,20 +92,27 @@ impl<T: Operations> Device<T> {
     /// # Errors
     ///
     /// - `EBUSY`: the NAPI instance of the queue is enabled.
-    /// - `EINVAL`: there is no such queue.
+    /// - `EINVAL`: there is no such queue, or `lock` is for another device.
     /// - `ENOMEM`, and other errors of the core.
     pub fn set_page_pool(
         &self,
         index: usize,
         size: Option<(u32, Option<&device::Device>)>,
-        rtnl: &mut Rtnl,
+        lock: &mut DevLock,
     ) -> Result {
-        let (slot, memory) = self.stopped_memory(index, rtnl)?;
+        let (slot, memory) = self.stopped_memory(index, lock)?;
         let pool = match size {
             // SAFETY: The pool becomes that of the slot.
             Some((size, dma)) => Some(unsafe { self.new_pool(slot, size, dma)? }),
             None => None,
         };
+        // SAFETY: `lock` is for this device, and borrowed exclusively.
+        let params = unsafe { slot.memory_params() };
+        *params = size.map(|(size, dma)| MemoryParams {
+            size,
+            dma: dma.map_or(null_mut(), raw_device),
+            xdp: None,
+        });
         // The registration ends before its pool goes.
         memory.xdp = None;
         memory.pool = pool;
@@ -114,10 +128,10 @@ impl<T: Operations> Device<T> {
     /// # Errors
     ///
     /// - `EBUSY`: the NAPI instance of the queue is enabled.
-    /// - `EINVAL`: there is no such queue, or it has no page pool.
+    /// - `EINVAL`: there is no such queue, it has no page pool, or `lock` is for another device.
     /// - `ENOMEM`, and other errors of the core.
-    pub fn register_for_xdp(&self, index: usize, size: u32, rtnl: &mut Rtnl) -> Result {
-        let (slot, memory) = self.stopped_memory(index, rtnl)?;
+    pub fn register_for_xdp(&self, index: usize, size: u32, lock: &mut DevLock) -> Result {
+        let (slot, memory) = self.stopped_memory(index, lock)?;
         let pool = memory.pool.as_ref().ok_or(EINVAL)?;
         if memory.xdp.is_some() {
             return Ok(());
@@ -133,6 +147,10 @@ impl<T: Operations> Device<T> {
         // pool for the packets is not mapped: the other one, if that of the queue is.
         let xdp = unsafe { XdpQueue::new(self.as_raw(), index, pool, copies)? };
         memory.xdp = Some(xdp);
+        // SAFETY: `lock` is for this device, and borrowed exclusively.
+        if let Some(params) = unsafe { slot.memory_params() } {
+            params.xdp = Some(size);
+        }
         Ok(())
     }
 
@@ -141,17 +159,17 @@ impl<T: Operations> Device<T> {
     /// # Errors
     ///
     /// - `EBUSY`: the NAPI instance of the queue is enabled.
-    /// - `EINVAL`: there is no such queue.
-    fn stopped_memory<'a>(
+    /// - `EINVAL`: there is no such queue, or `lock` is for another device.
+    pub(super) fn stopped_memory<'a>(
         &'a self,
         index: usize,
-        _rtnl: &'a mut Rtnl,
+        lock: &'a mut DevLock,
     ) -> Result<(&'a RxSlot<T>, &'a mut Memory)> {
-        let slot = self.private().rx.get(index).ok_or(EINVAL)?;
+        let slot = self.rx_slot(index, lock).ok_or(EINVAL)?;
         if slot.is_enabled() {
             return Err(EBUSY);
         }
-        // SAFETY: The instance is disabled, so no poll is running. While the RTNL is borrowed
+        // SAFETY: The instance is disabled, so no poll is running. While the lock is borrowed
         // exclusively, no poll can start, and no other thread gets to this line.
         Ok((slot, unsafe { slot.memory() }))
     }
@@ -185,12 +203,15 @@ impl<T: Operations> Device<T> {
     ///
     /// # Errors
     ///
-    /// `EBUSY`: a NAPI instance is enabled. Nothing changed.
+    /// `EBUSY`: a NAPI instance is enabled, or `lock` is for another device. Nothing changed.
     pub fn set_sources(
         &self,
         sources: impl IntoIterator<Item = (T::Source, T::Source)>,
-        _rtnl: &mut Rtnl,
+        lock: &mut DevLock,
     ) -> Result {
+        if !self.is_locked_by(lock) {
+            return Err(EBUSY);
+        }
         let private = self.private();
         let mut slots = private.rx.iter().zip(&private.tx);
         let _guard = private.sources.lock();
@@ -202,7 +223,7 @@ impl<T: Operations> Device<T> {
         let mut sources = sources.into_iter();
         for (rx, tx) in private.rx.iter().zip(&private.tx) {
             let (rx_source, tx_source) = sources.next().unzip();
-            // SAFETY: The locks are held, and no code enables an instance while the RTNL is
+            // SAFETY: The locks are held, and no code enables an instance while the lock is
             // borrowed exclusively.
             unsafe {
                 rx.set_source(rx_source);
@@ -228,33 +249,45 @@ impl<T: Operations> Device<T> {
     }
 
     /// Enables the NAPI instance of a receive queue, and schedules it for packets that were
-    /// received before. Process context, sleeps.
-    pub fn rx_enable(&self, index: usize, rtnl: &mut Rtnl) {
-        if let Some(slot) = self.private().rx.get(index) {
-            slot.enable(rtnl);
+    /// received before. No effect if `lock` is for another device. Process context, sleeps.
+    pub fn rx_enable(&self, index: usize, lock: &mut DevLock) {
+        if let Some(slot) = self.rx_slot(index, lock) {
+            slot.enable(lock);
         }
     }
 
     /// Disables the NAPI instance of a receive queue, and waits for a running poll. Process
-    /// context, sleeps.
-    pub fn rx_disable(&self, index: usize, rtnl: &mut Rtnl) {
-        if let Some(slot) = self.private().rx.get(index) {
-            slot.disable(rtnl);
+    /// context, sleeps. No effect if `lock` is for another device.
+    pub fn rx_disable(&self, index: usize, lock: &mut DevLock) {
+        if let Some(slot) = self.rx_slot(index, lock) {
+            slot.disable(lock);
         }
     }
 
     /// As [`Device::rx_enable`], for a transmit queue.
-    pub fn tx_enable(&self, index: usize, rtnl: &mut Rtnl) {
-        if let Some(slot) = self.private().tx.get(index) {
-            slot.enable(rtnl);
+    pub fn tx_enable(&self, index: usize, lock: &mut DevLock) {
+        if let Some(slot) = self.tx_slot(index, lock) {
+            slot.enable(lock);
         }
     }
 
     /// As [`Device::rx_disable`], for a transmit queue.
-    pub fn tx_disable(&self, index: usize, rtnl: &mut Rtnl) {
-        if let Some(slot) = self.private().tx.get(index) {
-            slot.disable(rtnl);
+    pub fn tx_disable(&self, index: usize, lock: &mut DevLock) {
+        if let Some(slot) = self.tx_slot(index, lock) {
+            slot.disable(lock);
         }
+    }
+
+    /// Returns the slot of a receive queue, if there is one, and `lock` is for this device.
+    pub(super) fn rx_slot(&self, index: usize, lock: &DevLock) -> Option<&RxSlot<T>> {
+        let slots = &self.private().rx;
+        slots.get(index).filter(|_| self.is_locked_by(lock))
+    }
+
+    /// As [`Device::rx_slot`], for a transmit queue.
+    fn tx_slot(&self, index: usize, lock: &DevLock) -> Option<&TxSlot<T>> {
+        let slots = &self.private().tx;
+        slots.get(index).filter(|_| self.is_locked_by(lock))
     }
 
     /// Returns the NAPI instance of a receive queue, for tests.

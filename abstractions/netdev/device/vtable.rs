@@ -146,13 +146,13 @@ impl<T: Operations> Vtable<T> {
 
     extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_open` (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), &mut Rtnl::assume_held(dev)) };
         from_result(|| T::open(dev, rtnl).map(|()| 0))
     }
 
     extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_stop` (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), &mut Rtnl::assume_held(dev)) };
         T::stop(dev, rtnl);
         0
     }
@@ -195,7 +195,7 @@ impl<T: Operations> Vtable<T> {
         mc: *mut bindings::netdev_hw_addr_list,
     ) -> c_int {
         // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_set_rx_mode_async` (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), &mut Rtnl::assume_held(dev)) };
         // SAFETY: The lists are copies for the time of this call.
         let (uc, mc) = unsafe { (AddrList::from_raw(uc), AddrList::from_raw(mc)) };
         from_result(|| T::set_rx_mode(dev, &uc, &mc, rtnl).map(|()| 0))
@@ -204,7 +204,7 @@ impl<T: Operations> Vtable<T> {
     extern "C" fn set_mac_address(dev: *mut bindings::net_device, p: *mut c_void) -> c_int {
         let raw = dev;
         // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_set_mac_address` (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<T>(raw), Rtnl::assume_held()) };
+        let (dev, rtnl) = unsafe { (device_of::<T>(raw), &mut Rtnl::assume_held(raw)) };
         let addr = p.cast::<bindings::sockaddr>();
         from_result(|| {
             T::may_set_mac_address(dev)?;
@@ -253,7 +253,7 @@ impl<T: Operations> Vtable<T> {
 
     extern "C" fn work(dev: *mut bindings::net_device, _events: c_ulong) {
         // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_work` (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), &mut Rtnl::assume_held(dev)) };
         T::rtnl_work(dev, rtnl);
     }
 
@@ -263,7 +263,7 @@ impl<T: Operations> Vtable<T> {
         vid: u16,
     ) -> c_int {
         // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_vlan_rx_add_vid` (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), &mut Rtnl::assume_held_alone()) };
         from_result(|| T::vlan_add(dev, vid, rtnl).map(|()| 0))
     }
 
@@ -273,7 +273,7 @@ impl<T: Operations> Vtable<T> {
         vid: u16,
     ) -> c_int {
         // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_vlan_rx_kill_vid` (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), &mut Rtnl::assume_held_alone()) };
         from_result(|| T::vlan_kill(dev, vid, rtnl).map(|()| 0))
     }
 
@@ -282,13 +282,13 @@ impl<T: Operations> Vtable<T> {
         features: bindings::netdev_features_t,
     ) -> c_int {
         // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_set_features` (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), &mut Rtnl::assume_held(dev)) };
         from_result(|| T::set_features(dev, Features::from_raw(features), rtnl).map(|()| 0))
     }
 
     extern "C" fn bpf(dev: *mut bindings::net_device, command: *mut bindings::netdev_bpf) -> c_int {
         // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_bpf` (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), &mut Rtnl::assume_held(dev)) };
         // SAFETY: The core passes a command.
         if unsafe { bindings::netdev_bpf_is_setup_xsk(command) } {
             // SAFETY: It is a command with a pool, which may be null, and a queue.

@@ -13,7 +13,10 @@ use super::{
 use crate::{
     bindings,
     device::device_of,
-    rtnl::Rtnl, //
+    rtnl::{
+        DevLock,
+        Rtnl, //
+    },
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -30,13 +33,16 @@ use kernel::{
 
 /// The table of function pointers of a driver.
 ///
-/// The core calls these functions only with devices of the driver, and the calling thread holds the
-/// RTNL. Code of the driver that leads to such a call lends its [`Rtnl`] by `&mut`, so no other
-/// `Rtnl` is in use during the call.
+/// The core calls these functions only with devices of the driver. The calling thread holds the
+/// lock of the device, if the device has one of its own, and otherwise the RTNL. It holds the RTNL
+/// for all devices in functions with a bit in `op_needs_rtnl`. Code of the driver that leads to
+/// such a call lends its evidence of the lock by `&mut`, so no other evidence is in use during the
+/// call.
 pub(crate) struct Vtable<E: EthtoolOps>(PhantomData<E>);
 
 impl<E: EthtoolOps> Vtable<E> {
     const OPS: bindings::ethtool_ops = bindings::ethtool_ops {
+        op_needs_rtnl: bindings::ETHTOOL_OPS_NEED_RTNL,
         supported_coalesce_params: E::COALESCE_PARAMS.into_raw(),
         get_drvinfo: Some(Self::get_drvinfo),
         get_link: Some(bindings::ethtool_op_get_link),
@@ -73,7 +79,7 @@ impl<E: EthtoolOps> Vtable<E> {
         dev: *mut bindings::net_device,
         info: *mut bindings::ethtool_drvinfo,
     ) {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `info` is the
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type); `info` is the
         // core's own.
         let (dev, info) = unsafe { (device_of::<E::Net>(dev), &mut *info) };
         copy(&mut info.driver, E::DRIVER);
@@ -87,11 +93,16 @@ impl<E: EthtoolOps> Vtable<E> {
         _kernel_ring: *mut bindings::kernel_ethtool_ringparam,
         _extack: *mut bindings::netlink_ext_ack,
     ) {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `ring` is the
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type); `ring` is the
         // core's own.
-        let (dev, rtnl, ring) =
-            unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &mut *ring) };
-        let sizes = E::ring_sizes(dev, rtnl);
+        let (dev, lock, ring) = unsafe {
+            (
+                device_of::<E::Net>(dev),
+                &mut DevLock::assume_held(dev),
+                &mut *ring,
+            )
+        };
+        let sizes = E::ring_sizes(dev, lock);
         ring.rx_max_pending = sizes.rx_max;
         ring.tx_max_pending = sizes.tx_max;
         ring.rx_pending = sizes.rx;
@@ -106,7 +117,13 @@ impl<E: EthtoolOps> Vtable<E> {
     ) -> c_int {
         // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `ring` is the
         // core's own.
-        let (dev, rtnl, ring) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &*ring) };
+        let (dev, rtnl, ring) = unsafe {
+            (
+                device_of::<E::Net>(dev),
+                &mut Rtnl::assume_held(dev),
+                &*ring,
+            )
+        };
         from_result(|| {
             if ring.rx_mini_pending != 0 || ring.rx_jumbo_pending != 0 {
                 return Err(EINVAL);
@@ -119,26 +136,26 @@ impl<E: EthtoolOps> Vtable<E> {
         if set as u32 != bindings::ethtool_stringset_ETH_SS_STATS {
             return EOPNOTSUPP.to_errno();
         }
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
-        dev.stats_count(rtnl) as c_int
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type).
+        let (dev, lock) = unsafe { (device_of::<E::Net>(dev), &mut DevLock::assume_held(dev)) };
+        dev.stats_count(lock) as c_int
     }
 
     extern "C" fn get_strings(dev: *mut bindings::net_device, set: u32, data: *mut u8) {
         if set != bindings::ethtool_stringset_ETH_SS_STATS {
             return;
         }
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
-        let n = dev.stats_count(rtnl);
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type).
+        let (dev, lock) = unsafe { (device_of::<E::Net>(dev), &mut DevLock::assume_held(dev)) };
+        let n = dev.stats_count(lock);
         if n == 0 {
             return;
         }
         // SAFETY: The core has allocated the buffer for the number of names that `get_sset_count`
-        // has returned. The RTNL was held since then, and the driver was not called, so the number
+        // has returned. The lock was held since then, and the driver was not called, so the number
         // is the same.
         let buf = unsafe { core::slice::from_raw_parts_mut(data, n * Strings::LEN) };
-        E::stats_names(dev, &mut Strings::new(buf), rtnl);
+        E::stats_names(dev, &mut Strings::new(buf), lock);
     }
 
     extern "C" fn get_ethtool_stats(
@@ -146,33 +163,33 @@ impl<E: EthtoolOps> Vtable<E> {
         _stats: *mut bindings::ethtool_stats,
         data: *mut u64,
     ) {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
-        let n = dev.stats_count(rtnl);
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type).
+        let (dev, lock) = unsafe { (device_of::<E::Net>(dev), &mut DevLock::assume_held(dev)) };
+        let n = dev.stats_count(lock);
         if n == 0 {
             return;
         }
         // SAFETY: The core has allocated the buffer for the number of values that `get_sset_count`
-        // has returned. The RTNL was held since then, and the driver was not called, so the number
+        // has returned. The lock was held since then, and the driver was not called, so the number
         // is the same.
         let values = unsafe { core::slice::from_raw_parts_mut(data, n) };
-        E::stats_values(dev, values, rtnl);
+        E::stats_values(dev, values, lock);
     }
 
     extern "C" fn get_channels(
         dev: *mut bindings::net_device,
         channels: *mut bindings::ethtool_channels,
     ) {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `channels` is
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type); `channels` is
         // the core's own.
-        let (dev, rtnl, to) = unsafe {
+        let (dev, lock, to) = unsafe {
             (
                 device_of::<E::Net>(dev),
-                Rtnl::assume_held(),
+                &mut DevLock::assume_held(dev),
                 &mut *channels,
             )
         };
-        let channels = E::channels(dev, rtnl);
+        let channels = E::channels(dev, lock);
         to.combined_count = channels.combined;
         to.max_combined = channels.max_combined;
     }
@@ -183,8 +200,13 @@ impl<E: EthtoolOps> Vtable<E> {
     ) -> c_int {
         // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `channels` is
         // the core's own.
-        let (dev, rtnl, from) =
-            unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &*channels) };
+        let (dev, rtnl, from) = unsafe {
+            (
+                device_of::<E::Net>(dev),
+                &mut Rtnl::assume_held(dev),
+                &*channels,
+            )
+        };
         from_result(|| {
             let max = E::channels(dev, rtnl).max_combined;
             if from.rx_count != 0
@@ -208,11 +230,16 @@ impl<E: EthtoolOps> Vtable<E> {
         dev: *mut bindings::net_device,
         cmd: *mut bindings::ethtool_link_ksettings,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `cmd` is the
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type); `cmd` is the
         // core's own.
-        let (dev, rtnl, cmd) =
-            unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &mut *cmd) };
-        let settings = E::link_settings(dev, rtnl);
+        let (dev, lock, cmd) = unsafe {
+            (
+                device_of::<E::Net>(dev),
+                &mut DevLock::assume_held(dev),
+                &mut *cmd,
+            )
+        };
+        let settings = E::link_settings(dev, lock);
         cmd.base.speed = settings.speed;
         cmd.base.duplex = settings.duplex;
         cmd.base.port = bindings::PORT_OTHER as u8;
@@ -223,8 +250,8 @@ impl<E: EthtoolOps> Vtable<E> {
         raw: *mut bindings::net_device,
         cmd: *const bindings::ethtool_link_ksettings,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type).
-        let (dev, rtnl) = unsafe { (device_of::<E::Net>(raw), Rtnl::assume_held()) };
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type).
+        let (dev, lock) = unsafe { (device_of::<E::Net>(raw), &mut DevLock::assume_held(raw)) };
         let mut settings = LinkSettings::UNKNOWN;
         from_result(|| {
             // SAFETY: `cmd` is valid, and so are the results.
@@ -236,7 +263,7 @@ impl<E: EthtoolOps> Vtable<E> {
                     &mut settings.duplex,
                 )
             })?;
-            E::set_link_settings(dev, settings, rtnl);
+            E::set_link_settings(dev, settings, lock);
             Ok(0)
         })
     }
@@ -247,7 +274,7 @@ impl<E: EthtoolOps> Vtable<E> {
         _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
         _extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `coalesce` is
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type); `coalesce` is
         // the core's own.
         unsafe { Self::get(dev, None, &mut *coalesce) }
     }
@@ -258,7 +285,7 @@ impl<E: EthtoolOps> Vtable<E> {
         _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
         _extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `coalesce` is
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type); `coalesce` is
         // the core's own.
         unsafe { Self::set(dev, None, &*coalesce) }
     }
@@ -268,7 +295,7 @@ impl<E: EthtoolOps> Vtable<E> {
         queue: u32,
         coalesce: *mut bindings::ethtool_coalesce,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `coalesce` is
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type); `coalesce` is
         // the core's own.
         unsafe { Self::get(dev, Some(queue as usize), &mut *coalesce) }
     }
@@ -278,23 +305,23 @@ impl<E: EthtoolOps> Vtable<E> {
         queue: u32,
         coalesce: *mut bindings::ethtool_coalesce,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `coalesce` is
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type); `coalesce` is
         // the core's own.
         unsafe { Self::set(dev, Some(queue as usize), &*coalesce) }
     }
 
     /// # Safety
     ///
-    /// Called by the core, as the type documents: for a device of the driver, with the RTNL held.
+    /// Called by the core, as the type documents: for a device of the driver, with its lock held.
     unsafe fn get(
         dev: *mut bindings::net_device,
         queue: Option<usize>,
         to: &mut bindings::ethtool_coalesce,
     ) -> c_int {
-        // SAFETY: By the safety requirements, `dev` is one of the driver, and the RTNL is held.
-        let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
+        // SAFETY: By the safety requirements, `dev` is one of the driver, and its lock is held.
+        let (dev, lock) = unsafe { (device_of::<E::Net>(dev), &mut DevLock::assume_held(dev)) };
         from_result(|| {
-            let params = E::coalescing(dev, queue, rtnl)?;
+            let params = E::coalescing(dev, queue, lock)?;
             to.rx_coalesce_usecs = params.rx_usecs;
             to.rx_max_coalesced_frames = params.rx_frames;
             to.tx_coalesce_usecs = params.tx_usecs;
@@ -306,14 +333,14 @@ impl<E: EthtoolOps> Vtable<E> {
 
     /// # Safety
     ///
-    /// Called by the core, as the type documents: for a device of the driver, with the RTNL held.
+    /// Called by the core, as the type documents: for a device of the driver, with its lock held.
     unsafe fn set(
         dev: *mut bindings::net_device,
         queue: Option<usize>,
         from: &bindings::ethtool_coalesce,
     ) -> c_int {
-        // SAFETY: By the safety requirements, `dev` is one of the driver, and the RTNL is held.
-        let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
+        // SAFETY: By the safety requirements, `dev` is one of the driver, and its lock is held.
+        let (dev, lock) = unsafe { (device_of::<E::Net>(dev), &mut DevLock::assume_held(dev)) };
         let params = Coalescing {
             rx_usecs: from.rx_coalesce_usecs,
             rx_frames: from.rx_max_coalesced_frames,
@@ -321,7 +348,7 @@ impl<E: EthtoolOps> Vtable<E> {
             tx_frames: from.tx_max_coalesced_frames,
             adaptive_rx: from.use_adaptive_rx_coalesce != 0,
         };
-        from_result(|| E::set_coalescing(dev, queue, params, rtnl).map(|()| 0))
+        from_result(|| E::set_coalescing(dev, queue, params, lock).map(|()| 0))
     }
 }
 

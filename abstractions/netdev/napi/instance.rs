@@ -5,7 +5,7 @@
 use super::Source;
 use crate::{
     bindings,
-    rtnl::Rtnl, //
+    rtnl::DevLock, //
 };
 use core::cell::UnsafeCell;
 use kernel::{
@@ -22,9 +22,9 @@ use kernel::{
 /// # Invariants
 ///
 /// - `napi` is registered with `dev` until [`Instance::unregister`]. `enabled` says whether it is
-///   enabled, and is written with the RTNL held.
-/// - `source` is written only a grace period after the instance was disabled, with the RTNL and the
-///   device's mutex of sources held. For a transmit queue, the queue is locked, too.
+///   enabled, and is written with the lock of the queues of `dev` held.
+/// - `source` is written only a grace period after the instance was disabled, with that lock and
+///   the device's mutex of sources held. For a transmit queue, the queue is locked, too.
 #[repr(C)]
 pub(crate) struct Instance<S> {
     pub(super) napi: Opaque<bindings::napi_struct>,
@@ -49,29 +49,38 @@ impl<S: Source> Instance<S> {
         self.enabled.load(Relaxed)
     }
 
-    pub(super) fn enable(&self, kind: bindings::netdev_queue_type, _rtnl: &mut Rtnl) {
+    pub(super) fn enable(&self, kind: bindings::netdev_queue_type, lock: &mut DevLock) {
         if self.is_enabled() {
             return;
         }
         self.enabled.store(true, Relaxed);
-        // SAFETY: The instance is registered (type invariant) and disabled. The RTNL is held for
-        // `netif_queue_set_napi`.
+        // SAFETY: The instance is registered (type invariant) and disabled. The lock that
+        // `netif_queue_set_napi` needs is held. `napi_enable` takes the lock of the device.
         unsafe {
-            bindings::napi_enable(self.napi.get());
+            if lock.has_lock_of(self.dev) {
+                bindings::napi_enable_locked(self.napi.get());
+            } else {
+                bindings::napi_enable(self.napi.get());
+            }
             bindings::netif_queue_set_napi(self.dev, self.index, kind, self.napi.get());
         }
         self.schedule_now();
     }
 
-    pub(super) fn disable(&self, kind: bindings::netdev_queue_type, _rtnl: &mut Rtnl) {
+    pub(super) fn disable(&self, kind: bindings::netdev_queue_type, lock: &mut DevLock) {
         if !self.is_enabled() {
             return;
         }
-        // SAFETY: The instance is registered (type invariant) and enabled. The RTNL is held for
-        // `netif_queue_set_napi`.
+        // SAFETY: The instance is registered (type invariant) and enabled. The lock that
+        // `netif_queue_set_napi` needs is held, or the device is not registered. `napi_disable`
+        // takes the lock of the device.
         unsafe {
             bindings::netif_queue_set_napi(self.dev, self.index, kind, core::ptr::null_mut());
-            bindings::napi_disable(self.napi.get());
+            if lock.has_lock_of(self.dev) {
+                bindings::napi_disable_locked(self.napi.get());
+            } else {
+                bindings::napi_disable(self.napi.get());
+            }
         }
         self.enabled.store(false, Relaxed);
     }

@@ -12,13 +12,14 @@ use crate::{
     bindings,
     device::{
         Device,
+        MemoryParams,
         Operations, //
     },
     pool::{
         Memory,
         PoolSlot, //
     },
-    rtnl::Rtnl,
+    rtnl::DevLock,
     txq::TxGuard, //
 };
 use core::cell::{
@@ -56,6 +57,9 @@ pub(crate) struct Received {
     memory: UnsafeCell<Memory>,
     /// Whether XDP redirected packets in this poll.
     redirected: Cell<bool>,
+    /// The properties of the memory. The lock of the queues of the device protects them, so they
+    /// can be read while the queue is in use.
+    memory_params: UnsafeCell<Option<MemoryParams>>,
 }
 
 impl Received {
@@ -64,6 +68,7 @@ impl Received {
         Self {
             memory: UnsafeCell::new(Memory::NONE),
             redirected: Cell::new(false),
+            memory_params: UnsafeCell::new(None),
         }
     }
 }
@@ -172,12 +177,14 @@ impl<T: Operations, D: Direction> Slot<T, D> {
         self.instance.schedule_bare();
     }
 
-    pub(crate) fn enable(&self, rtnl: &mut Rtnl) {
-        self.instance.enable(D::KIND, rtnl);
+    /// Enables the instance. `lock` is for the device.
+    pub(crate) fn enable(&self, lock: &mut DevLock) {
+        self.instance.enable(D::KIND, lock);
     }
 
-    pub(crate) fn disable(&self, rtnl: &mut Rtnl) {
-        self.instance.disable(D::KIND, rtnl);
+    /// Disables the instance. `lock` is for the device, or the device is not registered.
+    pub(crate) fn disable(&self, lock: &mut DevLock) {
+        self.instance.disable(D::KIND, lock);
     }
 
     /// Returns the slot of a NAPI instance.
@@ -252,14 +259,7 @@ impl<T: Operations> RxSlot<T> {
         // SAFETY: By the safety requirements, nothing uses the queue, and so replaces the pool.
         let memory = unsafe { &*self.own.memory.get() };
         // SAFETY: By the safety requirements, the instance is disabled.
-        unsafe {
-            if let Some(pool) = &memory.pool {
-                pool.forget_napi();
-            }
-            if let Some(xdp) = &memory.xdp {
-                xdp.forget_napi();
-            }
-        }
+        unsafe { memory.forget_napi() };
     }
 
     /// Schedules the instance from process context.
@@ -296,6 +296,17 @@ impl<T: Operations> RxSlot<T> {
         unsafe { &mut *self.own.memory.get() }
     }
 
+    /// Returns the properties of the memory.
+    ///
+    /// # Safety
+    ///
+    /// The lock of the queues of the device is held, and nothing else refers to the properties.
+    #[expect(clippy::mut_from_ref, reason = "the caller holds the lock")]
+    pub(crate) unsafe fn memory_params(&self) -> &mut Option<MemoryParams> {
+        // SAFETY: By the safety requirements, nothing else refers to the properties.
+        unsafe { &mut *self.own.memory_params.get() }
+    }
+
     /// Records that XDP redirected packets in this poll.
     ///
     /// # Safety
@@ -321,8 +332,8 @@ impl<T: Operations> RxSlot<T> {
     ///
     /// # Safety
     ///
-    /// The RTNL and the device's mutex of sources are held, the instance is disabled, and there was
-    /// a grace period since.
+    /// The lock of the device's queues and its mutex of sources are held, the instance is disabled,
+    /// and there was a grace period since.
     pub(crate) unsafe fn set_source(&self, source: Option<T::Source>) {
         // SAFETY: By the safety requirements and the type invariants, nothing else refers to it.
         unsafe { *self.instance.source.get() = source };

@@ -26,6 +26,7 @@ use crate::{
         RxQueueStats,
         TxQueueStats, //
     },
+    DevLock,
     Device,
     EthtoolOps,
     Gfp,
@@ -290,7 +291,7 @@ impl EthtoolOps for ToyEthtool {
         c""
     }
 
-    fn ring_sizes(_dev: &Device<Toy>, _rtnl: &mut Rtnl) -> RingSizes {
+    fn ring_sizes(_dev: &Device<Toy>, _lock: &mut DevLock) -> RingSizes {
         RingSizes::default()
     }
 
@@ -298,18 +299,18 @@ impl EthtoolOps for ToyEthtool {
         Err(EOPNOTSUPP)
     }
 
-    fn stats_names(_dev: &Device<Toy>, names: &mut Strings<'_>, _rtnl: &mut Rtnl) {
+    fn stats_names(_dev: &Device<Toy>, names: &mut Strings<'_>, _lock: &mut DevLock) {
         for i in 0..1000 {
             names.push(fmt!("value_{}", i));
         }
     }
 
-    fn stats_values(dev: &Device<Toy>, values: &mut [u64], _rtnl: &mut Rtnl) {
+    fn stats_values(dev: &Device<Toy>, values: &mut [u64], _lock: &mut DevLock) {
         dev.data().values.store(values.len() as i32, Relaxed);
         values.fill(7);
     }
 
-    fn channels(_dev: &Device<Toy>, _rtnl: &mut Rtnl) -> Channels {
+    fn channels(_dev: &Device<Toy>, _lock: &mut DevLock) -> Channels {
         Channels::default()
     }
 
@@ -321,16 +322,16 @@ impl EthtoolOps for ToyEthtool {
         0
     }
 
-    fn link_settings(_dev: &Device<Toy>, _rtnl: &mut Rtnl) -> LinkSettings {
+    fn link_settings(_dev: &Device<Toy>, _lock: &mut DevLock) -> LinkSettings {
         LinkSettings::UNKNOWN
     }
 
-    fn set_link_settings(_dev: &Device<Toy>, _settings: LinkSettings, _rtnl: &mut Rtnl) {}
+    fn set_link_settings(_dev: &Device<Toy>, _settings: LinkSettings, _lock: &mut DevLock) {}
 
     fn coalescing(
         _dev: &Device<Toy>,
         _queue: Option<usize>,
-        _rtnl: &mut Rtnl,
+        _lock: &mut DevLock,
     ) -> Result<Coalescing> {
         Err(EOPNOTSUPP)
     }
@@ -339,12 +340,12 @@ impl EthtoolOps for ToyEthtool {
         _dev: &Device<Toy>,
         _queue: Option<usize>,
         _params: Coalescing,
-        _rtnl: &mut Rtnl,
+        _lock: &mut DevLock,
     ) -> Result {
         Err(EOPNOTSUPP)
     }
 
-    fn rxfh(dev: &Device<Toy>, table: &mut [u32], key: &mut [u8], _rtnl: &mut Rtnl) {
+    fn rxfh(dev: &Device<Toy>, table: &mut [u32], key: &mut [u8], _lock: &mut DevLock) {
         dev.data().saw_rss(Some(table), Some(key));
         table.fill(3);
         key.fill(9);
@@ -360,7 +361,7 @@ impl EthtoolOps for ToyEthtool {
         Ok(())
     }
 
-    fn rxfh_fields(_dev: &Device<Toy>, flow: Flow, _rtnl: &mut Rtnl) -> HashFields {
+    fn rxfh_fields(_dev: &Device<Toy>, flow: Flow, _lock: &mut DevLock) -> HashFields {
         if flow == Flow::UdpV4 {
             HashFields::ADDRESSES
         } else {

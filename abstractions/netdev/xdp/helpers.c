@@ -6,6 +6,7 @@
 #include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/skbuff.h>
+#include <net/netdev_lock.h>
 #include <net/page_pool/helpers.h>
 #include <net/xdp.h>
 
@@ -63,12 +64,18 @@ void rust_helper_netdev_set_xdp_metadata_ops(struct net_device *dev,
 	dev->xdp_metadata_ops = ops;
 }
 
-void rust_helper_rust_xdp_set_redirect_target(struct net_device *dev, bool on, bool sg)
+/* locked: the lock of the device is held. */
+void rust_helper_rust_xdp_set_redirect_target(struct net_device *dev, bool on, bool sg,
+					      bool locked)
 {
+	if (!locked)
+		netdev_lock(dev);
 	if (on)
-		xdp_features_set_redirect_target(dev, sg);
+		xdp_features_set_redirect_target_locked(dev, sg);
 	else
-		xdp_features_clear_redirect_target(dev);
+		xdp_features_clear_redirect_target_locked(dev);
+	if (!locked)
+		netdev_unlock(dev);
 }
 
 /* Registers a queue whose buffers are from a page pool. */

@@ -31,7 +31,8 @@ bool rust_helper_bpf_prog_has_frags(const struct bpf_prog *prog);
 void rust_helper_netdev_set_xdp_features(struct net_device *dev, u32 features);
 void rust_helper_netdev_set_xdp_metadata_ops(struct net_device *dev,
 					     const struct xdp_metadata_ops *ops);
-void rust_helper_rust_xdp_set_redirect_target(struct net_device *dev, bool on, bool sg);
+void rust_helper_rust_xdp_set_redirect_target(struct net_device *dev, bool on, bool sg,
+					      bool locked);
 int rust_helper_rust_xdp_rxq_reg(struct xdp_rxq_info *rxq, struct net_device *dev, u32 queue,
 				 struct page_pool *pool);
 void rust_helper_xdp_buff_start(struct xdp_buff *xdp, struct xdp_rxq_info *rxq, void *hard_start,

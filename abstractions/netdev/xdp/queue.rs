@@ -78,16 +78,9 @@ impl XdpQueue {
         self.copies.as_mut()
     }
 
-    /// As [`PagePool::forget_napi`].
-    ///
-    /// # Safety
-    ///
-    /// As for [`PagePool::forget_napi`].
-    pub(crate) unsafe fn forget_napi(&self) {
-        if let Some(pool) = &self.copies {
-            // SAFETY: By the safety requirements, the instance is disabled.
-            unsafe { pool.forget_napi() };
-        }
+    /// As [`XdpQueue::copies`].
+    pub(crate) fn pool_of_copies(&self) -> Option<&PagePool> {
+        self.copies.as_ref()
     }
 }
 

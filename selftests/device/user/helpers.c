@@ -430,9 +430,11 @@ void rust_virtio_fake_rings(struct net_device *dev, u32 *to)
 	struct ethtool_ringparam rings = { .cmd = ETHTOOL_GRINGPARAM };
 
 	rtnl_lock();
+	netdev_lock_ops(dev);
 	if (dev->reg_state == NETREG_REGISTERED && dev->ethtool_ops &&
 	    dev->ethtool_ops->get_ringparam)
 		dev->ethtool_ops->get_ringparam(dev, &rings, &kernel, NULL);
+	netdev_unlock_ops(dev);
 	rtnl_unlock();
 	to[0] = rings.rx_pending;
 	to[1] = rings.rx_max_pending;

@@ -20,6 +20,7 @@ use netdev::{
         RxQueueStats,
         TxQueueStats, //
     },
+    DevLock,
     Device,
     EthtoolOps,
     MacAddr,
@@ -115,7 +116,7 @@ impl<'bound> EthtoolOps for Ethtool<'bound> {
         c""
     }
 
-    fn ring_sizes(_dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> RingSizes {
+    fn ring_sizes(_dev: &Device<Self::Net>, _lock: &mut DevLock) -> RingSizes {
         RingSizes::default()
     }
 
@@ -123,11 +124,11 @@ impl<'bound> EthtoolOps for Ethtool<'bound> {
         Err(EOPNOTSUPP)
     }
 
-    fn stats_names(_dev: &Device<Self::Net>, _names: &mut Strings<'_>, _rtnl: &mut Rtnl) {}
+    fn stats_names(_dev: &Device<Self::Net>, _names: &mut Strings<'_>, _lock: &mut DevLock) {}
 
-    fn stats_values(_dev: &Device<Self::Net>, _values: &mut [u64], _rtnl: &mut Rtnl) {}
+    fn stats_values(_dev: &Device<Self::Net>, _values: &mut [u64], _lock: &mut DevLock) {}
 
-    fn channels(_dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> Channels {
+    fn channels(_dev: &Device<Self::Net>, _lock: &mut DevLock) -> Channels {
         Channels::default()
     }
 
@@ -139,16 +140,16 @@ impl<'bound> EthtoolOps for Ethtool<'bound> {
         1
     }
 
-    fn link_settings(_dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> LinkSettings {
+    fn link_settings(_dev: &Device<Self::Net>, _lock: &mut DevLock) -> LinkSettings {
         LinkSettings::UNKNOWN
     }
 
-    fn set_link_settings(_dev: &Device<Self::Net>, _settings: LinkSettings, _rtnl: &mut Rtnl) {}
+    fn set_link_settings(_dev: &Device<Self::Net>, _settings: LinkSettings, _lock: &mut DevLock) {}
 
     fn coalescing(
         _dev: &Device<Self::Net>,
         _queue: Option<usize>,
-        _rtnl: &mut Rtnl,
+        _lock: &mut DevLock,
     ) -> Result<Coalescing> {
         Ok(Coalescing::default())
     }
@@ -157,7 +158,7 @@ impl<'bound> EthtoolOps for Ethtool<'bound> {
         _dev: &Device<Self::Net>,
         _queue: Option<usize>,
         _params: Coalescing,
-        _rtnl: &mut Rtnl,
+        _lock: &mut DevLock,
     ) -> Result {
         Ok(())
     }

@@ -16,7 +16,10 @@ use crate::{
         },
         EthtoolOps, //
     },
-    rtnl::Rtnl, //
+    rtnl::{
+        DevLock,
+        Rtnl, //
+    },
 };
 use kernel::{
     error::from_result,
@@ -48,10 +51,15 @@ impl<E: EthtoolOps> Vtable<E> {
         dev: *mut bindings::net_device,
         param: *mut bindings::ethtool_rxfh_param,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `param` is the
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type); `param` is the
         // core's own.
-        let (dev, rtnl, param) =
-            unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &mut *param) };
+        let (dev, lock, param) = unsafe {
+            (
+                device_of::<E::Net>(dev),
+                &mut DevLock::assume_held(dev),
+                &mut *param,
+            )
+        };
         let [entries, key_len] = dev.rss_sizes().map(usize::from);
         // `indir_size` and `key_size` are not looked at: a part of the core leaves them at zero
         // (`ethtool_get_max_rxfh_channel`).
@@ -69,7 +77,7 @@ impl<E: EthtoolOps> Vtable<E> {
             // returns, which is constant. They are not part of the table.
             unsafe { core::slice::from_raw_parts_mut(param.key, key_len) }
         };
-        E::rxfh(dev, table, key, rtnl);
+        E::rxfh(dev, table, key, lock);
         param.hfunc = TOEPLITZ;
         0
     }
@@ -81,8 +89,13 @@ impl<E: EthtoolOps> Vtable<E> {
     ) -> c_int {
         // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `param` is the
         // core's own.
-        let (dev, rtnl, param) =
-            unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &*param) };
+        let (dev, rtnl, param) = unsafe {
+            (
+                device_of::<E::Net>(dev),
+                &mut Rtnl::assume_held(dev),
+                &*param,
+            )
+        };
         if param.hfunc != NO_CHANGE && param.hfunc != TOEPLITZ {
             return EOPNOTSUPP.to_errno();
         }
@@ -104,12 +117,17 @@ impl<E: EthtoolOps> Vtable<E> {
         dev: *mut bindings::net_device,
         fields: *mut bindings::ethtool_rxfh_fields,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `fields` is the
+        // SAFETY: `dev` is one of the driver, and its lock is held (see the type); `fields` is the
         // core's own.
-        let (dev, rtnl, fields) =
-            unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &mut *fields) };
+        let (dev, lock, fields) = unsafe {
+            (
+                device_of::<E::Net>(dev),
+                &mut DevLock::assume_held(dev),
+                &mut *fields,
+            )
+        };
         let hashed = Flow::from_raw(fields.flow_type)
-            .map_or(HashFields::NONE, |flow| E::rxfh_fields(dev, flow, rtnl));
+            .map_or(HashFields::NONE, |flow| E::rxfh_fields(dev, flow, lock));
         fields.data = hashed.into_raw();
         0
     }
@@ -121,8 +139,13 @@ impl<E: EthtoolOps> Vtable<E> {
     ) -> c_int {
         // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `fields` is the
         // core's own.
-        let (dev, rtnl, fields) =
-            unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &*fields) };
+        let (dev, rtnl, fields) = unsafe {
+            (
+                device_of::<E::Net>(dev),
+                &mut Rtnl::assume_held(dev),
+                &*fields,
+            )
+        };
         from_result(|| {
             let flow = Flow::from_raw(fields.flow_type).ok_or(EINVAL)?;
             E::set_rxfh_fields(dev, flow, HashFields::from_raw(fields.data), rtnl).map(|()| 0)
