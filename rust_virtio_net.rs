@@ -34,7 +34,8 @@
 //! | [`timeout`] | transmit queues that the watchdog found stuck |
 //! | [`health`] | the failure of a device, and its restarts |
 //! | [`recovery_work`] | the work that follows a failure |
-//! | [`queue_restart`] | restart of a single queue |
+//! | [`queue_restart`] | restart of a single transmit queue that is stuck |
+//! | [`rx_restart`] | restarts of single receive queues by the core |
 //! | [`restart`] | restart of a device, or the end of its use |
 //! | [`power`] | sleep, wake-up and reset of the transport |
 //! | [`settings`] | settings that are sent again after a reset, or later |
@@ -47,7 +48,8 @@
 //! # Locks
 //!
 //! The state of a transmit queue is protected by the lock that the stack has for that queue. The
-//! state of a receive queue belongs to its NAPI instance. Configuration is protected by the RTNL.
+//! state of a receive queue belongs to its NAPI instance. The RTNL protects the configuration, and
+//! so does the lock of the device, if its queues can be restarted alone ([`rx_restart`]).
 //! The mutex of [`ctrl::Control`] nests inside of the RTNL, and lets one command at a time onto the
 //! control queue.
 
@@ -84,6 +86,7 @@ mod net {
     pub(crate) mod ring_size;
     pub(crate) mod rss;
     pub(crate) mod rx;
+    pub(crate) mod rx_restart;
     pub(crate) mod settings;
     pub(crate) mod source;
     pub(crate) mod stats;

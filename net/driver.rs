@@ -24,6 +24,7 @@ use crate::{
     queues,
     rss::limits::Limits,
     rx::RxState,
+    rx_restart,
     settings,
     source::QueueSource,
     stats,
@@ -303,6 +304,9 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
     }
     if negotiated.any_layout {
         net.set_needed_headroom(negotiated.header.len as u16);
+    }
+    if rx_restart::is_supported(&negotiated) {
+        net.set_rx_restarts();
     }
     if negotiated.rx_mode == RxMode::Mergeable {
         net.add_rx_attribute::<MergeableBufferSize<'_>>();

@@ -21,6 +21,7 @@ use crate::{
         self,
         RxState, //
     },
+    rx_restart,
     settings::{
         self,
         pending::Setting, //
@@ -47,6 +48,7 @@ use netdev::{
         TxQueueStats, //
     },
     AddrList,
+    DevLock,
     Device,
     ExtAck,
     Features,
@@ -56,6 +58,7 @@ use netdev::{
     Operations,
     Polled,
     Rtnl,
+    RxKind,
     RxPoll,
     SkBuff,
     TxPoll,
@@ -204,6 +207,23 @@ impl<'bound> Operations for Nic<'bound> {
 
     fn wake_xsk(dev: &Device<Self>, queue: usize, rx: bool, tx: bool) -> Result {
         xsk::wake(dev, queue, rx, tx)
+    }
+
+    fn may_restart_rx(dev: &Device<Self>, queue: usize, _lock: &mut DevLock) -> Result {
+        rx_restart::check(dev, queue)
+    }
+
+    fn rx_kind(dev: &Device<Self>, queue: usize) -> Option<RxKind> {
+        let nic = dev.data();
+        rx::kind(nic, nic.pairs.get(queue)?)
+    }
+
+    fn stop_rx(dev: &Device<Self>, queue: usize, lock: &mut DevLock) -> Result {
+        rx_restart::stop(dev, queue, lock)
+    }
+
+    fn start_rx(dev: &Device<Self>, queue: usize, lock: &mut DevLock) {
+        rx_restart::start(dev, queue, lock);
     }
 
     fn features_check(_dev: &Device<Self>, skb: &SkBuff, on: Features) -> Features {

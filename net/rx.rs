@@ -183,6 +183,23 @@ impl RxState {
         }
     }
 
+    /// Resets the queue, which loses its packets, and counts them. The queue is
+    /// [paused](crate::pause). Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Virtqueue::reset`]. `ENODEV`: there is no queue.
+    pub(crate) fn reset(&mut self, counters: &RxCounters) -> Result {
+        match &mut self.queue {
+            Some(RxQueue::Mergeable(vq) | RxQueue::Small(vq)) => {
+                vq.reset(|returned| count_lost(&returned, counters))
+            }
+            Some(RxQueue::Big(vq)) => vq.reset(|returned| count_lost(&returned, counters)),
+            Some(RxQueue::Xsk(vq)) => vq.reset(|returned| count_lost(&returned, counters)),
+            None => Err(ENODEV),
+        }
+    }
+
     /// Drops the queue, which resets the device, unless that was done. Counts the packets in it,
     /// and frees the buffers that are not in it. Process context.
     pub(crate) fn drop_queue(&mut self, counters: &RxCounters) {
@@ -299,7 +316,7 @@ pub(crate) fn current_buffer_len(nic: &Nic<'_>, pair: &Pair) -> u32 {
 }
 
 /// Returns the kind of the buffers that are added now to the ring of a pair.
-fn kind(nic: &Nic<'_>, pair: &Pair) -> Option<RxKind> {
+pub(crate) fn kind(nic: &Nic<'_>, pair: &Pair) -> Option<RxKind> {
     let negotiated = &nic.negotiated;
     if nic.has_xdp.read_once() {
         xdp::kind(negotiated)
