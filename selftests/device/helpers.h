@@ -176,6 +176,17 @@ int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs);
 int rust_virtio_fake_set_rings(struct net_device *dev, u32 rx, u32 tx, u32 mini,
 			       u32 jumbo);
 void rust_virtio_fake_rings(struct net_device *dev, u32 *rings);
+
+/* Faults of the core in a restart of a receive queue. */
+enum rust_virtio_fake_restart {
+	RUST_VIRTIO_FAKE_NO_FAULT,
+	RUST_VIRTIO_FAKE_NO_MEMORY,
+	RUST_VIRTIO_FAKE_NO_START,
+	RUST_VIRTIO_FAKE_PROVIDER,
+};
+
+int rust_virtio_fake_restart_rx(struct net_device *dev, u32 queue,
+				enum rust_virtio_fake_restart fault);
 int rust_virtio_fake_get_rxfh(struct net_device *dev, u32 *table, u32 *entries,
 			      u8 *key, u32 *key_len);
 int rust_virtio_fake_set_rxfh(struct net_device *dev, const u32 *table,

@@ -10,6 +10,7 @@ pub(crate) mod failover;
 pub(crate) mod nic;
 pub(crate) mod param;
 pub(crate) mod rss;
+pub(crate) mod rx_restart;
 pub(crate) mod stats;
 pub(crate) mod tunnel;
 pub(crate) mod xdp;

@@ -127,6 +127,7 @@ pub use crate::{
             RxFlow,
             Rxfh, //
         },
+        rx_restart::RestartFault,
         stats::{
             EthtoolStats,
             RX_STATS,

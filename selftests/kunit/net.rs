@@ -19,6 +19,7 @@ mod restart;
 mod restore;
 mod rss;
 mod rx;
+mod rx_restart;
 mod stopped;
 mod tunnel;
 mod tx;

@@ -25,6 +25,7 @@ use super::{
 };
 use virtio_fake::{
     Action,
+    RestartFault,
     Rings,
     Spec,
     XDP_COPY,
@@ -90,7 +91,7 @@ mod suite {
         on_socket(&[F_MRG_RXBUF], 60, |fixture| {
             let (nic, xsk, card) = (fixture.nic, &fixture.xsk, fixture.card);
             let _prog = fixture.to_socket()?;
-            for round in 0..4u64 {
+            for round in 0..5u64 {
                 card.fake_nic.hold_tx(true);
                 fixture.send(100, 10)?;
                 check!(wait::until(5_000, || card.fake.held(TX) >= 10));
@@ -104,10 +105,12 @@ mod suite {
                         nic.set_up(true)?;
                     }
                     2 => nic.set_rings(rings(32))?,
-                    _ => nic.set_rings(rings(64))?,
+                    3 => nic.set_rings(rings(64))?,
+                    // The core restarts the receive queue.
+                    _ => nic.restart_rx(0, RestartFault::None)?,
                 }
                 card.fake_nic.hold_tx(false);
-                if round == 1 {
+                if round == 1 || round == 4 {
                     while card.fake.held(TX) > 0 {
                         card.fake.finish(TX, |_| Action::Complete(0))?;
                     }
