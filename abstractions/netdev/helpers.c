@@ -48,11 +48,15 @@ void rust_helper_netdev_set_ops(struct net_device *dev, struct device *parent,
 	netdev_for_each_tx_queue(dev, set_noop_qdisc, NULL);
 }
 
-/* The core calls the driver of such a device with the lock of the device held. */
+/*
+ * The core calls the driver of such a device with the lock of the device held. Lockdep is told that
+ * the locks of several devices may be taken with the RTNL held.
+ */
 void rust_helper_rust_netdev_set_queue_mgmt_ops(struct net_device *dev,
 						const struct netdev_queue_mgmt_ops *ops)
 {
 	dev->queue_mgmt_ops = ops;
+	netdev_lockdep_set_classes(dev);
 }
 
 bool rust_helper_rust_netdev_has_own_lock(const struct net_device *dev)
