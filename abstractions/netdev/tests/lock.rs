@@ -10,6 +10,8 @@ use kernel::prelude::*;
 fn with_lock() -> Result<Fixture> {
     let mut unfinished = Fixture::unfinished(2, 64)?;
     unfinished.new.set_rx_restarts();
+    // Without an address it cannot be brought up.
+    unfinished.new.set_random_address();
     Ok(unfinished.finish())
 }
 
