@@ -45,6 +45,17 @@ class Channel:
             self._log.write(f"< {line}\n")
         return lines
 
+    def move(self, path) -> None:
+        """Goes on with another QEMU, in which the guest continues. What the guest said before is kept."""
+        self._sock.setblocking(False)
+        try:
+            while data := self._sock.recv(65536):
+                self._rest += data
+        except OSError:
+            pass
+        self._sock.close()
+        self._sock = connect(path, "QEMU did not open the machine channel")
+
     def reply(self, status: int, text: str) -> None:
         """Answers a request."""
         escaped = text.rstrip("\n").replace("\\", "\\\\").replace("\n", "\\n")
@@ -69,8 +80,9 @@ class Requests:
     * `run <name> <argument>`: an action registered by the test that started the guest.
     """
 
-    def __init__(self, qmp, namespace, rundir, actions):
-        self._qmp = qmp
+    def __init__(self, monitor, namespace, rundir, actions):
+        #: Returns the monitor of the QEMU in which the guest is.
+        self._monitor = monitor
         self._namespace = namespace
         self._rundir = rundir
         self._actions = actions
@@ -80,7 +92,7 @@ class Requests:
         verb, _, rest = line.partition(" ")
         try:
             if verb == "qmp":
-                reply = self._qmp.execute(json.loads(rest))
+                reply = self._monitor().execute(json.loads(rest))
                 if "error" in reply:
                     return 1, reply["error"].get("desc", "")
                 return 0, json.dumps(reply["return"])

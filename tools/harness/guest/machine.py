@@ -16,6 +16,7 @@ from pathlib import Path
 from ..paths import OUT
 from ..proc import kill_session, note_command, start, tail
 from ..say import Failure
+from . import migration
 from .channel import Channel, Requests
 from .console import Console
 from .network import Namespace
@@ -96,6 +97,10 @@ class Machine:
         #: The host's side of the guest's network, from boot on.
         self.namespace = None
         self._child = self._qmp = self._channel = None
+        #: The command line of QEMU, and what is in its environment.
+        self._argv, self._environment = [], {}
+        #: (process, monitor) of the QEMU that the guest has left last, and how often it has left one.
+        self._left, self._moves = (None, None), 0
         self.console = Console(self.rundir / "console.log")
 
     def monitor(self) -> Qmp:
@@ -146,19 +151,54 @@ class Machine:
             line.nic(index, tap)
         for index in range(len(self.spec.devices)):
             line.device(index)
-        argv = line.finish()
-        note_command(self.rundir / "qemu.cmd", argv)
-        self._child = start(self.namespace.inside(argv), self.rundir / "qemu.log", cwd=self.rundir,
-                            env={**os.environ, **line.env()})
-        try:
-            self._qmp = Qmp(self.sockets / "qmp", lambda: self._child.poll() is None)
-        except Failure as failure:
-            raise Failure(f"{failure}:\n{tail(self.rundir / 'qemu.log', 10)}\nLog: {self.rundir / 'qemu.log'}")
+        self._argv, self._environment = line.finish(), {**os.environ, **line.env()}
+        self._child, self._qmp = self._start_qemu(self._argv, "")
         self._channel = Channel(self.sockets / "channel", self.rundir / "channel.log")
+
+    def _start_qemu(self, argv: list, name: str) -> tuple:
+        """Starts a QEMU whose files have `name` in their names, and returns its process and its monitor."""
+        log = self.rundir / f"qemu{name}.log"
+        note_command(self.rundir / f"qemu{name}.cmd", argv)
+        child = start(self.namespace.inside(argv), log, cwd=self.rundir, env=self._environment)
+        try:
+            return child, Qmp(self.sockets / f"qmp{name}", lambda: child.poll() is None)
+        except Failure as failure:
+            kill_session(child)
+            raise Failure(f"{failure}:\n{tail(log, 10)}\nLog: {log}")
+
+    def migrate(self, taps: dict, cancel: bool = False) -> None:
+        """Has the guest go on in another QEMU, where its NICs are on other TAP devices (old name -> new name). With
+        `cancel` the guest is called back on the way, and goes on where it is.
+
+        The QEMU that the guest has left holds its TAP devices until the guest leaves the next one.
+        """
+        self._moves += 1
+        name = f"-{self._moves}"
+        self._forget_left()
+        argv = migration.arrival(self._argv, self.sockets, name, taps)
+        child, monitor = self._start_qemu(argv, name)
+        try:
+            migration.move(self._qmp, monitor, self.sockets / f"migration{name}", cancel)
+        except Failure:
+            cancel = True
+            raise
+        finally:
+            self._left = (child, monitor) if cancel else (self._child, self._qmp)
+            if not cancel:
+                self._channel.move(self.sockets / f"channel{name}")
+                self._argv, self._child, self._qmp = argv, child, monitor
+
+    def _forget_left(self) -> None:
+        """Ends the QEMU that the guest has left."""
+        child, monitor = self._left
+        self._left = (None, None)
+        if child:
+            monitor.close()
+            kill_session(child)
 
     def _follow(self, outcome: Outcome, on_line, limit: float) -> None:
         """Reads the channel and the console until the guest ends or gets stuck."""
-        requests = Requests(self._qmp, self.namespace, self.rundir, self.actions)
+        requests = Requests(self.monitor, self.namespace, self.rundir, self.actions)
         began = heard = answered = time.monotonic()
         boot_limit, quiet_limit = BOOT_LIMIT * self.silence, QUIET_LIMIT * self.silence
         greeted = False
@@ -211,7 +251,8 @@ class Machine:
             status = rest.rpartition(" ")[2]
             step.status = int(status) if status.isdigit() else 1
         elif verb == "host":
-            self._channel.reply(*requests.answer(rest))
+            answer = requests.answer(rest)
+            self._channel.reply(*answer)
         elif verb == "root":
             outcome.root = rest
         elif verb == "note":
@@ -222,6 +263,7 @@ class Machine:
 
     def _end(self) -> None:
         """Ends QEMU and everything else of this guest, and removes its bulky files."""
+        self._forget_left()
         if self._child:
             kill_session(self._child)
         for part in (self._qmp, self._channel, self.namespace):
