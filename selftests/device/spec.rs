@@ -153,6 +153,8 @@ pub struct Faults {
     pub reset_ignored: bool,
     /// The device cannot be reset, and says so: it sets FAILED, and goes on.
     pub reset_refused: bool,
+    /// The device is reset when its queues are deleted, as legacy devices of QEMU are.
+    pub deletion_resets: bool,
     /// The device handles no queue.
     pub mute: bool,
     /// The device does not handle the queue with this index.

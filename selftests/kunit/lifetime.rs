@@ -307,6 +307,23 @@ mod suite {
         Ok(())
     }
 
+    /// A device that is reset when its queues are deleted keeps the status that the core has set
+    /// for the next driver (§3.1.1 step 2), or because the driver failed.
+    #[test]
+    fn status_stays_when_queues_are_deleted() -> Result {
+        const ACKNOWLEDGE: u8 = 1;
+        const FAILED: u8 = 128;
+        for (failure, last) in [(Failure::Never, ACKNOWLEDGE), (Failure::StartLate, FAILED)] {
+            let (scenario, fake) = clumsy(failure, false)?;
+            fake.fault(|f| f.deletion_resets = true);
+            drop(fake.plug()?);
+            check_eq!(scenario.ended.load(Relaxed), 1);
+            check_eq!(fake.queues(), 0);
+            check_eq!(fake.status(), last);
+        }
+        Ok(())
+    }
+
     /// Callbacks get the data until `remove` has returned, and no callback runs after that.
     #[test]
     fn h041_no_callback_after_remove() -> Result {

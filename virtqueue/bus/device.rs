@@ -237,6 +237,18 @@ impl Device<device::Bound> {
         }
     }
 
+    /// Runs `f`, and sets the status that the device had before, if `f` has cleared it.
+    ///
+    /// Some legacy devices are reset when a queue is deleted, as QEMU's are. The queues of a driver
+    /// may be deleted after the core has set ACKNOWLEDGE for the next driver, or FAILED.
+    pub(crate) fn keep_status(&self, f: impl FnOnce()) {
+        let before = self.status();
+        f();
+        if before != 0 && self.status() == 0 {
+            self.add_status(before);
+        }
+    }
+
     /// Resets the device (§2.4): the device forgets all buffers. When this function returns, no
     /// callback is running.
     ///

@@ -107,9 +107,11 @@ impl Drop for QueueSet {
             dev.reset();
         }
         if let Some(del_vqs) = dev.config_ops().del_vqs {
-            // SAFETY: By the type invariant, the queues exist and nothing refers to them: every
-            // `Virtqueue` and every `QueueHandle` keeps the set alive. The device is in reset.
-            unsafe { del_vqs(self.dev) };
+            dev.keep_status(|| {
+                // SAFETY: By the type invariant, the queues exist and nothing refers to them: every
+                // `Virtqueue` and every `QueueHandle` keeps the set alive. The device is in reset.
+                unsafe { del_vqs(self.dev) };
+            });
         }
         dev.bind_state().put_set();
     }

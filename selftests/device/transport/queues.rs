@@ -260,6 +260,10 @@ pub(super) unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
         // SAFETY: Driver, device and interrupts no longer use the queue.
         unsafe { bindings::vring_del_virtqueue(queue.vq) };
     }
+    let mut regs = device.regs.lock();
+    if regs.faults.deletion_resets {
+        regs.set_status(0);
+    }
 }
 
 /// Resets one queue.
