@@ -4,7 +4,7 @@
 # A guest whose disk is written moves from one QEMU to another. No request is lost or fails, and the data is as it was
 # written.
 #
-# guest: {"vcpus":2,"mem":"512M","cmdline":"harness.migrate","blk":[{"size":"128M","props":{"num-queues":2}}]}
+# guest: {"long":true,"vcpus":2,"mem":"512M","cmdline":"harness.migrate","blk":[{"size":"128M","props":{"num-queues":2}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/rounds.sh"

@@ -4,7 +4,7 @@
 # The guest moves from one QEMU to another under traffic, with and without an XDP program. The switch sends the packets
 # for the guest to the QEMU that the guest has left until something has come from the other one.
 #
-# guest: {"vcpus":2,"mem":"512M","cmdline":"harness.migrate","net":[{"queues":4,"dhcp":false}]}
+# guest: {"long":true,"vcpus":2,"mem":"512M","cmdline":"harness.migrate","net":[{"queues":4,"dhcp":false}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
