@@ -36,6 +36,12 @@ FEW = "blk/cache,blk/serial,net/link,net/traffic-default,ring/drivers"
 #: Scripts that take long, and are run by `make test-long`.
 LOAD = "blk/recover-load,net/recover-load"
 
+#: Moves of guests from one QEMU to another.
+MOVES = "blk/migrate,net/migrate"
+
+#: Everything that is compared with the C driver.
+LIKE_C = "net/like-c-all,net/fuzz-like-c"
+
 #: The kernel's own tests, and xdp-tools, with both drivers.
 UPSTREAM = "upstream/net,upstream/xdp-tools"
 

@@ -92,6 +92,12 @@ PARTS = {
                       "each way"),
     "selftest-load-debug": (_command("selftest", T=legs.LOAD, VARIANT="debug", ROUNDS="20"), "the same with the "
                             "checkers and with allocations that fail, twenty times"),
+    "selftest-moves": (_command("selftest", T=legs.MOVES), "live migration of guests, with disks and NICs under "
+                       "load"),
+    "selftest-like-c": (_command("selftest", T=legs.LIKE_C), "each feature masked in turn, and random netlink "
+                        "requests, with the C and the Rust driver"),
+    "selftest-fuzz-debug": (_command("selftest", T="net/fuzz-like-c", VARIANT="debug"), "random netlink requests with "
+                            "the checkers"),
     "selftest-upstream": (_command("selftest", T=legs.UPSTREAM), "the kernel's own tests of network drivers, and "
                           "xdp-tools, with the C and the Rust driver"),
     "selftest-debian": (_command("selftest", KERNEL="debian"), "all selftests on Debian's own kernel"),
