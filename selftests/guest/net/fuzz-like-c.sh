@@ -19,10 +19,9 @@ modprobe rust_virtio_net || exit 1
 give_to virtio_net "$one" && give_to rust_virtio_net "$other" || exit 1
 nic_c=$(nic_by_index 0)
 nic_rust=$(nic_by_index 1)
+nic_up "$nic_c" 0 && nic_up "$nic_rust" 1 || exit 1
 for conf in default all "$nic_c" "$nic_rust"; do echo 1 >/proc/sys/net/ipv6/conf/"$conf"/disable_ipv6; done
 host sh 'for n in tap0 tap1; do echo 1 >/proc/sys/net/ipv6/conf/$n/disable_ipv6; done'
-host sh 'ip addr replace 192.0.2.1/24 dev tap0; ip addr replace 198.51.100.1/24 dev tap1'
-nic_up "$nic_c" 0 && nic_up "$nic_rust" 1 || exit 1
 # The kernel's library for netlink comes from the host.
 why=$(host run packed 2>&1) || skip_all "$why"
 mkdir -p /run/harness/ynl
