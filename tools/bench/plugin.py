@@ -68,9 +68,10 @@ def programs() -> dict:
     return found
 
 
-def arguments(library: Path, out: str = "@RUN@/plugin.out", exits: bool = False) -> list:
-    """Returns the QEMU arguments that load the plugin; `out` is the file it writes."""
-    return ["-plugin", f"file={library},out={out},exits={'on' if exits else 'off'}"]
+def arguments(library: Path, out: str = "@RUN@/plugin.out", exits: bool = False, lines: str = "") -> list:
+    """Returns the QEMU arguments that load the plugin; `out` is the file it writes. `lines` is the address from which
+    on the code of the kernel has the cache lines noted that it touches."""
+    return ["-plugin", f"file={library},out={out},exits={'on' if exits else 'off'}{lines and f',lines={lines}'}"]
 
 
 @dataclasses.dataclass
@@ -87,6 +88,8 @@ class Phase:
     exits: dict = dataclasses.field(default_factory=dict)
     #: ("r" or "w", region, address of the instruction) -> accesses to the memory of a device.
     mmio: dict = dataclasses.field(default_factory=dict)
+    #: For each operation, for each cache line: (address of a block, "r", "w" or "rw"), in the order of the first touch.
+    operations: list = dataclasses.field(default_factory=list)
 
     def entries(self, addresses) -> int:
         """Returns how often the functions at these addresses were entered."""
@@ -124,6 +127,11 @@ def _phase(lines: list) -> Phase:
         elif kind == "m":
             way, start, count, region = rest.split(" ", 3)
             phase.mmio[way, region, int(start, 16)] = int(count)
+        elif kind == "op":
+            phase.operations.append([])
+        elif kind == "l":
+            words = rest.split()
+            phase.operations[-1].append([(int(block, 16), done) for block, done in zip(words[::2], words[1::2])])
         elif kind in ("user", "lost"):
             setattr(phase, kind, int(rest))
     return phase

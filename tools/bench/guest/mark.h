@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tells the QEMU plugin of tools/bench/plugin that a phase begins or ends, by executing a long nop
- * whose immediate carries the number of the phase. On any other machine it does nothing.
+ * Tells the QEMU plugin of tools/bench/plugin that a phase begins or ends, or that an operation of
+ * it ends, by executing a long nop whose immediate carries the number of the phase. On any other
+ * machine it does nothing.
  */
 #ifndef BENCH_MARK_H
 #define BENCH_MARK_H
@@ -11,7 +12,8 @@
 #include <unistd.h>
 
 /* Room for the number of a phase. */
-#define MARK_MAX	(1u << 23)
+#define MARK_MAX	(1u << 22)
+#define MARK_OPERATION	(1u << 22)
 #define MARK_END	(1u << 23)
 #define MARK_MAGIC	(0x5au << 24)
 
@@ -20,7 +22,10 @@ static const unsigned char mark_code[] = { 0x0f, 0x1f, 0x84, 0xed, 0, 0, 0, 0, 0
 
 typedef void (*mark_fn)(void);
 
-/* Returns a function that marks the beginning (flag 0) or the end (MARK_END) of phase `id`. */
+/*
+ * Returns a function that marks the beginning (flag 0) or the end (MARK_END) of phase `id`, or the
+ * end of an operation (MARK_OPERATION).
+ */
 static inline mark_fn mark_prepare(unsigned int id, unsigned int flag)
 {
 	unsigned int word = MARK_MAGIC | flag | id;

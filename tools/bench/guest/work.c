@@ -20,17 +20,12 @@
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
-#include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <time.h>
 
-#include "mark.h"
+#include "ops.h"
 
 #define BLOCK		4096
 #define DEPTH_MAX	256
@@ -40,27 +35,7 @@
 #define PORT		9
 #define DATAGRAM	18
 /* Longer than any device waits before it sends: see `delay` in tools/bench/variants.py. */
-#define REST_NS		20000000
-
-static mark_fn begin, end;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void enter(void)
-{
-	if (begin)
-		begin();
-}
-
-static void leave(void)
-{
-	if (end)
-		end();
-}
+#define REST_MS		20
 
 static uint64_t place(uint64_t blocks)
 {
@@ -82,6 +57,7 @@ static void disk_single(int fd, uint64_t blocks, char *buffer, unsigned long cou
 
 		if (done != BLOCK)
 			die("disk");
+		operation();
 	}
 	leave();
 }
@@ -94,7 +70,7 @@ static void disk_deep(int fd, uint64_t blocks, char *buffer, unsigned long count
 	static struct io_event events[DEPTH_MAX];
 	unsigned long left = count, flying = 0;
 	aio_context_t context = 0;
-	unsigned int ready = depth, i;
+	unsigned int ready = depth, back = 0, i;
 
 	if (syscall(SYS_io_setup, depth, &context))
 		die("io_setup");
@@ -130,6 +106,12 @@ static void disk_deep(int fd, uint64_t blocks, char *buffer, unsigned long count
 		}
 		flying -= got;
 		ready = got;
+		/* Of as many requests as are under way at a time. */
+		back += got;
+		if (back >= depth) {
+			back -= depth;
+			operation();
+		}
 	}
 	leave();
 	syscall(SYS_io_destroy, context);
@@ -204,15 +186,9 @@ static void echo(const char *interface, unsigned long count, unsigned int burst)
 				die("send");
 		for (i = 0; i < burst; i++)
 			take_echo(fd, packet.head.un.echo.id);
+		operation();
 	}
 	leave();
-}
-
-static void rest(void)
-{
-	struct timespec time = { .tv_nsec = REST_NS };
-
-	nanosleep(&time, NULL);
 }
 
 static void send_udp(const char *interface, unsigned long count, unsigned int burst)
@@ -230,7 +206,8 @@ static void send_udp(const char *interface, unsigned long count, unsigned int bu
 		for (i = 0; i < burst; i++)
 			if (send(fd, data, sizeof(data), 0) < 0)
 				die("send");
-		rest();
+		rest_ms(REST_MS);
+		operation();
 	}
 	leave();
 }
@@ -276,6 +253,7 @@ static void feed(const char *interface, unsigned long count, unsigned int burst)
 		for (i = 0; i < burst; i++)
 			if (recv(in, data, sizeof(data), 0) != DATAGRAM)
 				die("no datagram");
+		operation();
 	}
 	leave();
 }
@@ -284,7 +262,6 @@ int main(int argc, char **argv)
 {
 	unsigned long id, count;
 	unsigned int many;
-	cpu_set_t cpus;
 
 	if (argc != 6) {
 		fprintf(stderr, "usage: work ID COUNT read|write|echo|send|feed DEVICE DEPTH\n");
@@ -297,16 +274,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "work: %lu operations cannot be done %u at a time\n", count, many);
 		return 2;
 	}
-	CPU_ZERO(&cpus);
-	CPU_SET(0, &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus))
-		die("processor 0");
-	if (id) {
-		begin = mark_prepare(id, 0);
-		end = mark_prepare(id, MARK_END);
-		if (!begin || !end)
-			die("mark");
-	}
+	ops_prepare(id);
 	if (!strcmp(argv[3], "read") || !strcmp(argv[3], "write"))
 		disk(argv[4], count, many, !strcmp(argv[3], "write"));
 	else if (!strcmp(argv[3], "echo"))

@@ -100,9 +100,8 @@ impl Counters {
     }
 
     /// Writes what was counted since the phase began.
-    pub fn end(&mut self, id: u32, out: &mut impl Write) -> io::Result<()> {
+    pub fn end(&mut self, out: &mut impl Write) -> io::Result<()> {
         let sums = self.sums();
-        writeln!(out, "phase {id}")?;
         for (index, key) in self.keys.iter().enumerate() {
             let count = sums[index] - self.base.get(index).copied().unwrap_or(0);
             if count == 0 {
@@ -116,7 +115,6 @@ impl Counters {
                 Key::Mmio(way, pc, region) => writeln!(out, "m {way} {pc:x} {count} {region}")?,
             }
         }
-        writeln!(out, "end {id}")?;
-        out.flush()
+        Ok(())
     }
 }

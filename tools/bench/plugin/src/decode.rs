@@ -2,11 +2,20 @@
 
 //! Recognizes the few x86 instructions that matter: marks, and those that leave a guest.
 
+/// The event that a mark tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Begin = 0,
+    End = 1,
+    /// An operation, or a burst of them, is over.
+    Operation = 2,
+}
+
 /// The kind of an instruction that is of interest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A phase begins or ends: see `tools/bench/guest/mark.h`.
-    Mark { end: bool, id: u32 },
+    /// A phase begins or ends, or an operation of it ends: see `tools/bench/guest/mark.h`.
+    Mark { moment: Moment, id: u32 },
     /// An instruction that a hypervisor gets to see, by its name.
     Exit(&'static str),
 }
@@ -18,14 +27,20 @@ pub const BYTES: usize = 15;
 const MARK: [u8; 4] = [0x0f, 0x1f, 0x84, 0xed];
 const MARK_HIGH: u32 = 0x5a;
 const MARK_END: u32 = 1 << 23;
+const MARK_OPERATION: u32 = 1 << 22;
 
 /// Returns what `bytes`, an instruction from its first byte on, is.
 pub fn kind(bytes: &[u8]) -> Option<Kind> {
     if bytes.len() == 8 && bytes[..4] == MARK {
         let word = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
+        let moment = match word & (MARK_END | MARK_OPERATION) {
+            0 => Moment::Begin,
+            MARK_OPERATION => Moment::Operation,
+            _ => Moment::End,
+        };
         return (word >> 24 == MARK_HIGH).then_some(Kind::Mark {
-            end: word & MARK_END != 0,
-            id: word & (MARK_END - 1),
+            moment,
+            id: word & (MARK_OPERATION - 1),
         });
     }
     let rest = bytes.iter().position(|byte| !prefix(*byte))?;
@@ -53,14 +68,14 @@ mod tests {
     fn marks() {
         let begin = [0x0f, 0x1f, 0x84, 0xed, 0x07, 0x01, 0x00, 0x5a];
         let end = [0x0f, 0x1f, 0x84, 0xed, 0x07, 0x01, 0x80, 0x5a];
-        assert_eq!(
-            kind(&begin),
-            Some(Kind::Mark {
-                end: false,
-                id: 263
-            })
-        );
-        assert_eq!(kind(&end), Some(Kind::Mark { end: true, id: 263 }));
+        let operation = [0x0f, 0x1f, 0x84, 0xed, 0x07, 0x01, 0x40, 0x5a];
+        for (bytes, moment) in [
+            (begin, Moment::Begin),
+            (end, Moment::End),
+            (operation, Moment::Operation),
+        ] {
+            assert_eq!(kind(&bytes), Some(Kind::Mark { moment, id: 263 }));
+        }
         // What compilers pad with.
         assert_eq!(kind(&[0x0f, 0x1f, 0x84, 0x00, 0, 0, 0, 0]), None);
     }

@@ -91,6 +91,7 @@ extern "C" {
     pub fn qemu_plugin_insn_data(insn: *const Insn, dest: *mut c_void, len: usize) -> usize;
     pub fn qemu_plugin_insn_vaddr(insn: *const Insn) -> u64;
     pub fn qemu_plugin_mem_is_store(info: u32) -> bool;
+    pub fn qemu_plugin_mem_size_shift(info: u32) -> c_uint;
     pub fn qemu_plugin_get_hwaddr(info: u32, vaddr: u64) -> *mut Hwaddr;
     pub fn qemu_plugin_hwaddr_is_io(addr: *const Hwaddr) -> bool;
     pub fn qemu_plugin_hwaddr_device_name(addr: *const Hwaddr) -> *const c_char;
