@@ -23,7 +23,9 @@ from . import about, results, stacks
 from .report import render
 
 #: In the order they run: the steering figure first.
-PARTS = ("cost", "matrix", "throughput", "classic", "memory", "uml", "host")
+PARTS = ("cost", "paths", "lines", "matrix", "throughput", "classic", "memory", "uml", "host", "growth")
+#: Those that run only if they are asked for, as they take long.
+_ASKED = ("growth",)
 #: Those that have no guest, or one with a kernel of its own.
 _OWN_KERNEL = ("uml", "host")
 #: The parts of bench-quick, each in its quick form.
@@ -72,7 +74,7 @@ def main(args) -> int:
     base = results.load(args.base, "BASE=") if args.base else None
     if render.asked(args):
         return render.main(args, base)
-    parts = _names(args.only, PARTS, "part of the benchmark") or list(QUICK if args.quick else PARTS)
+    parts = _names(args.only, PARTS, "part of the benchmark") or default(args.quick)
     kdir = kernel.directory()
     kernel.check_guest(kdir)
     ours = modules.build(kdir)
@@ -87,6 +89,11 @@ def main(args) -> int:
         _run(bench, name)
     report.part = ""
     return _finish(report, base, time.monotonic() - start)
+
+
+def default(quick: bool) -> list:
+    """Returns the parts of a run that asks for none."""
+    return list(QUICK) if quick else [part for part in PARTS if part not in _ASKED]
 
 
 def _names(text: str, known: list, what: str) -> list:

@@ -9,7 +9,7 @@ from harness.say import Failure, say
 
 from . import plugin, ratio, slopes, stacks
 from .costcells import Repeats, explain
-from .phases import Boot, Item, device_for
+from .phases import Boot, Item
 from .variants import WORKS, Variant
 
 TITLE = "Cost per operation, counted in instructions"
@@ -42,15 +42,16 @@ def _plan(bench) -> list:
     return usual + [(WORKS[name], variant) for name in _EVERYWHERE for variant in _VARIANTS[1:]]
 
 
-def boots(bench, name: str, plan: list, take, factors=(1, 2, 3), vcpus: int = 1) -> None:
+def boots(bench, name: str, plan: list, take, factors=(1, 2, 3), vcpus: int = 1, kind=Boot) -> None:
     """Boots a guest for each ring provider and hands it to `take`, however far it came.
 
-    `factors` are the lengths of the phases in terms of that of the work.
+    `factors` are the lengths of the phases in terms of that of the work. `kind` makes a guest of (bench, name, items,
+    number of processors).
     """
     for ring, group in stacks.by_ring(bench.stacks).items():
-        items = [Item(stack, device_for(work, variant), work, [int(factor * work.count) for factor in factors])
+        items = [Item(stack, work.device(variant), work, [int(factor * work.count) for factor in factors])
                  for work, variant in plan for stack in group]
-        boot = Boot(bench, f"{name}-{ring}", items, vcpus)
+        boot = kind(bench, f"{name}-{ring}", items, vcpus)
         try:
             boot.run()
         except Failure as failure:

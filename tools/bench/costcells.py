@@ -63,7 +63,7 @@ class Repeats:
                             for costs in (rounds, base))
             values = list(mine.values())
             value = statistics.median(values)
-            if metric == "kicks" and not value and work.verb != "feed":
+            if metric == "kicks" and not value and not work.silent:
                 self._add(work, device, name, metric, note=_NO_KICKS)
                 continue
             middle = min(rounds.values(), key=lambda cost, m=metric, v=value: abs(cost.figure(m) - v))
@@ -76,11 +76,8 @@ class Repeats:
     def _add(self, work, device, name: str, metric: str, **values) -> None:
         """Adds one result, unless another part has looked at the same more closely."""
         report = self._bench.report
-        options = {**device.variant.options(), "vcpus": self._vcpus,
-                   "queues": self._vcpus if work.kind == "blk" else 1, **report.common}
         made = samples.result(self._bench, self._part, self._stacks[name], work.name, metric, slopes.UNITS[metric],
-                            device=DEVICES[work.kind], layout=device.variant.layout, accel="tcg", options=options,
-                            **values)
+                              **about(work, device, self._vcpus, report), **values)
         if self._functions or not any(len(other.samples) > len(made.samples) for other in report.results
                                       if other.key() == made.key()):
             report.add(made)
@@ -91,6 +88,13 @@ class Repeats:
         if metric == "instr_driver_ring":
             return (slopes.by_function if self._functions else slopes.by_module)(cost, layers)
         return slopes.by_dear_function(cost, layers) if metric == "instr_guest" and self._functions else []
+
+
+def about(work, device, vcpus: int, report) -> dict:
+    """Returns the fields of a result that tell the work and the device."""
+    options = {**device.variant.options(), "vcpus": vcpus, "queues": vcpus if work.kind == "blk" else 1,
+               **dict(work.options), **report.common}
+    return {"device": DEVICES[work.kind], "layout": device.variant.layout, "accel": "tcg", "options": options}
 
 
 def explain(bench, items: list, vcpus: int = 1) -> None:

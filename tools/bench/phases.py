@@ -34,7 +34,7 @@ from harness.guest.spec import Disk, Nic, Spec
 from harness.say import Failure, Progress, say
 
 from . import plugin, stacks, symbols
-from .variants import Variant, Work
+from .variants import Device, Work
 
 #: Operations before the first phase, which fill caches and find routes. They are two laps of QEMU's rings: a ring in
 #: order uses its ids by turns, and each id gets its indirect table when it is used for the first time.
@@ -48,18 +48,6 @@ _FEED_SLOT = 30
 
 #: Driver and device did not agree on what was to be measured; the guest ended before; anything else.
 REFUSED, UNREACHED, FAILED = "refused", "unreached", "failed"
-
-
-@dataclasses.dataclass(frozen=True)
-class Device:
-    """A virtio device of a guest."""
-
-    kind: str
-    variant: Variant
-    #: On one wire with the e1000, instead of the user network.
-    fed: bool = False
-    #: See `Work`.
-    delay: int = 0
 
 
 @dataclasses.dataclass
@@ -89,23 +77,27 @@ class Item:
         return not self.state and len(self.phases) == len(self.counts)
 
 
-def device_for(work: Work, variant: Variant) -> Device:
-    """Returns the device that a work needs."""
-    return Device(work.kind, variant, work.verb == "feed", work.delay)
-
-
 class Boot:
     """One guest and its plan."""
 
-    def __init__(self, bench, name: str, items: list, vcpus: int = 1):
+    #: Programs that are loaded besides the drivers, before them.
+    modules = ()
+    #: NICs that are on one wire, by their numbers.
+    wires = ""
+
+    def __init__(self, bench, name: str, items: list, vcpus: int = 1, lines: str = ""):
+        """`lines` is the address of the code whose cache lines are of interest, "" for none."""
         self.bench = bench
         self.name = name
         self.items = items
         self.vcpus = vcpus
+        self.lines = lines
         self.devices = sorted({item.device for item in items},
-                              key=lambda d: (d.kind, d.fed, d.delay, repr(d.variant)))
+                              key=lambda d: (d.kind, d.fed, d.delay, repr(d.variant), d.card))
         self.symbols = None
         self._progress = None
+        #: Lines of /proc/kallsyms, for programs that the kernel compiled.
+        self._compiled = set()
         #: The directory with the logs.
         self.rundir = None
 
@@ -115,6 +107,7 @@ class Boot:
         library, programs = plugin.build(), plugin.programs()
         guest = Guest(self._spec(library), self.bench.kdir, _kept(tuple(self.bench.ours)),
                       f"bench-{self.name}")
+        guest.prepare += self._helpers()
         self.rundir = guest.rundir
         say(f"  {len(self.items)} measurements in one guest ({self.name}, "
             f"{self.vcpus} vCPU); logs: {guest.rundir}")
@@ -126,7 +119,7 @@ class Boot:
         # A step ends when its output is through: nothing is being printed while phases are counted.
         steps = [("prepare", f"{script} prepare"), ("phases", f"{script} carry-out")]
         outcome = guest.run(steps, job=job, files=programs,
-                            env={"HARNESS_DRIVERS": " ".join(self._drivers()),
+                            env={"HARNESS_DRIVERS": " ".join(self._drivers()), "HARNESS_WIRES": self.wires,
                                  "HARNESS_ALL_SYMBOLS": "" if symbols.system_map(self.bench.kdir) else 1},
                             on_line=lambda _step, text: self._line(text, pieces, irqs))
         self._progress.end()
@@ -135,7 +128,7 @@ class Boot:
         for index, item in enumerate(self.items):
             self._fill(index, item, found, irqs, outcome)
         try:
-            self.symbols = symbols.unpack(pieces, self.bench.kdir, stacks.layers())
+            self.symbols = symbols.unpack(pieces, self.bench.kdir, stacks.layers(), self._compiled)
         except (Failure, OSError) as error:
             outcome.error = outcome.error or str(error)
         for step, text in outcome.splats:
@@ -146,15 +139,17 @@ class Boot:
 
     def _drivers(self) -> list:
         """Returns the modules to load, those of the first stack first."""
-        feed = ["e1000"] if any(device.fed for device in self.devices) else []
+        feed = [*self.modules, *(["e1000"] if any(device.fed for device in self.devices) else [])]
         stacks = {item.stack.name: item.stack for item in self.items}.values()
         return list(dict.fromkeys([*feed, *(m for stack in stacks for m in stack.modules)]))
 
+    def _helpers(self) -> list:
+        """Returns what is called with the guest before it starts."""
+        return []
+
     def _spec(self, library) -> Spec:
         """Describes the guest."""
-        spec = Spec(family="none", root="initramfs", vcpus=self.vcpus, spare_ports=0,
-                    cmdline="nokaslr", accel=plugin.ACCEL, qemu=plugin.arguments(library),
-                    ring=self.items[0].stack.ring)
+        spec = self._bare(library)
         for index, device in enumerate(self.devices):
             props = {**device.variant.props(), **self._place(index)}
             if device.kind == "blk":
@@ -170,6 +165,12 @@ class Boot:
                                 props={**props, **timer}))
         return spec
 
+    def _bare(self, library) -> Spec:
+        """Describes the guest without its devices."""
+        return Spec(family="none", root="initramfs", vcpus=self.vcpus, spare_ports=0, cmdline="nokaslr",
+                    accel=plugin.ACCEL, qemu=plugin.arguments(library, lines=self.lines),
+                    ring=self.items[0].stack.ring)
+
     def _place(self, index: int) -> dict:
         return {"addr": self._address(index), "multifunction": "on"}
 
@@ -182,17 +183,21 @@ class Boot:
 
     def _plan(self) -> str:
         """Writes the plan that phases.sh reads."""
-        lines = []
-        for index, item in enumerate(self.items):
-            work, stack = item.work, item.stack
-            address = self._address(self.devices.index(item.device))
-            lines.append(f"use {index} {address} {work.kind} {getattr(stack, work.kind)}")
-            warm = max(WARM_UP // work.many, 1) * work.many
-            lines.append(f"run {index} 0 {warm} {work.verb} {work.many}")
-            for number, count in enumerate(item.counts):
-                lines.append(f"run {index} {_phase(index, number)} {count} {work.verb} {work.many}")
-            lines.append(f"leave {index}")
-        return "\n".join(lines) + "\n"
+        return "".join(f"{line}\n" for index, item in enumerate(self.items) for line in self._steps(index, item))
+
+    def _steps(self, index: int, item: Item) -> list:
+        """Returns the lines of an item."""
+        work, stack = item.work, item.stack
+        address = self._address(self.devices.index(item.device))
+        warm = max(WARM_UP // work.many, 1) * work.many
+        return [f"use {index} {address} {work.kind} {getattr(stack, work.kind)}",
+                f"run {index} 0 {warm} {work.verb} {work.many}", *self._runs(index, item), f"leave {index}"]
+
+    @staticmethod
+    def _runs(index: int, item: Item) -> list:
+        """Returns the lines of the phases of an item."""
+        return [f"run {index} {_phase(index, number)} {count} {item.work.verb} {item.work.many}"
+                for number, count in enumerate(item.counts)]
 
     def _line(self, text: str, pieces: list, irqs: dict) -> None:
         """Takes one line of the guest's output."""
@@ -200,6 +205,8 @@ class Boot:
         index, _, value = rest.partition(" ")
         if verb == "symbols":
             pieces.append(rest)
+        elif verb == "bpf":
+            self._compiled.add(rest)
         elif verb == "irqs":
             irqs[int(index)] = int(value)
         elif verb == "features" and index.isdigit():

@@ -21,9 +21,9 @@ import math
 import statistics
 
 #: Metrics that are counted. Less is better for all of them.
-COUNTED = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "memory")
+COUNTED = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "lines_read", "lines_written", "memory")
 #: Those that repeat so well that a single figure is believed.
-_STEADY = ("instr_driver_ring", "memory")
+_STEADY = ("instr_driver_ring", "lines_read", "lines_written", "memory")
 #: Events, and the difference per operation below which they are the same.
 EVENTS, EVENT = ("kicks", "irqs", "exits"), 0.01
 #: The difference between repeats of one build.

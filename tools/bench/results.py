@@ -19,6 +19,7 @@ METRICS = {
     "instr_driver_ring": "driver and ring instructions",
     "instr_guest": "whole guest instructions",
     "kicks": "kicks", "irqs": "interrupts", "exits": "exits",
+    "lines_read": "cache lines read", "lines_written": "cache lines written",
     "throughput": "throughput", "latency_p50": "median latency", "latency_p99": "99 % latency",
     "memory": "memory", "time_host": "time", "time_driver_ring": "driver and ring time",
 }

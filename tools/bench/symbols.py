@@ -76,12 +76,13 @@ def system_map(kdir: Path) -> str:
     return ""
 
 
-def unpack(pieces: list, kdir: Path, modules) -> Symbols:
+def unpack(pieces: list, kdir: Path, modules, compiled=()) -> Symbols:
     """Returns the symbols of a guest, from what it printed of /proc/kallsyms, gzip in base64.
 
     Of the kernel itself they are those of System.map, as printing all of them takes long. Where there is
     none, the guest has printed them (`phases.sh prepare`), and they are kept. `modules` are those to be
-    told from the rest of the kernel even if they are part of it.
+    told from the rest of the kernel even if they are part of it. `compiled` are lines for programs that the kernel
+    compiled later.
 
     Raises `Failure` if the guest's kernel is not where System.map has it.
     """
@@ -99,7 +100,7 @@ def unpack(pieces: list, kdir: Path, modules) -> Symbols:
     here, there = _start(text), _start(known)
     if here != there:
         raise Failure(f"the guest's kernel starts at {here}, and that of System.map at {there}")
-    return Symbols(f"{known}\n{text}", builtins.names(kdir, modules))
+    return Symbols("\n".join([known, text, *sorted(compiled)]), builtins.names(kdir, modules))
 
 
 def _start(text: str) -> str:

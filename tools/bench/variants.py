@@ -59,6 +59,28 @@ class Work:
     #: The time before the device does its part, in nanoseconds. Long enough, and the guest is
     #: always asleep when the answer comes, instead of by chance.
     delay: int = 0
+    #: Packets are only received, so that no kick is no surprise.
+    silent: bool = False
+    #: More that results have to say of it: (option, value).
+    options: tuple = ()
+
+    def device(self, variant: Variant):
+        """Returns the device that the work needs."""
+        return Device(self.kind, variant, self.verb == "feed", self.delay)
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """A virtio device of a guest."""
+
+    kind: str
+    variant: Variant
+    #: On one wire with the e1000, instead of the user network.
+    fed: bool = False
+    #: See `Work`.
+    delay: int = 0
+    #: The NIC of a guest that has certain ones (cards.py).
+    card: str = ""
 
 
 #: Everything that is measured, by name.
@@ -68,7 +90,7 @@ WORKS = {work.name: work for work in (
     Work("blk-randread-4k-qd32", "blk", "read", 32, 3200),
     Work("net-icmp-echo", "net", "echo", 1, 264, 1_000_000),
     Work("net-udp-tx", "net", "send", 16, 800, 10_000_000),
-    Work("net-udp-rx", "net", "feed", 1, 528),
+    Work("net-udp-rx", "net", "feed", 1, 528, silent=True),
 )}
 
 DEVICES = {"blk": "virtio-blk-pci", "net": "virtio-net-pci"}

@@ -212,7 +212,7 @@ def boot(costs: dict, kicks: int = 1) -> types.SimpleNamespace:
     items = []
     for driver, instructions in costs.items():
         stack = types.SimpleNamespace(name=f"{driver}-c", driver=driver, ring="c", modules=["virtio_blk"])
-        item = phases.Item(stack, phases.device_for(WORK, Variant()), WORK, [100, 200])
+        item = phases.Item(stack, WORK.device(Variant()), WORK, [100, 200])
         for count in item.counts:
             item.phases.append(plugin.Phase(user=count, blocks={
                 (0xffffffffa0001000, 1): 5000 + instructions * count, (0xffffffffa0000000, 1): kicks * count}))
@@ -291,7 +291,7 @@ def plan(work: str, variants: list, counts=(1, 2)) -> list:
     """Returns the plan of a guest with one item for each variant, line by line."""
     stack = types.SimpleNamespace(name="c-c", blk="virtio_blk", net="virtio_net", replaces={},
                                   modules=["virtio_blk", "virtio_net"])
-    items = [phases.Item(stack, phases.device_for(WORKS[work], variant), WORKS[work],
+    items = [phases.Item(stack, WORKS[work].device(variant), WORKS[work],
                          [factor * WORKS[work].count for factor in counts]) for variant in variants]
     return [line.split() for line in phases.Boot(None, "test", items)._plan().splitlines()]
 

@@ -70,12 +70,16 @@ class Page:
         subjects = [subject for subject in self._model.among([case]) if case.results[subject.key].cdf]
         return self._draw(_distribution, subjects, case)
 
+    def growth(self, cases: list) -> str:
+        """Returns a line for each subject over the points of an axis."""
+        return self._draw(_lines, cases, self._model)
+
     def _draw(self, draw, content: list, *arguments) -> str:
         """Returns a chart, "" if there is nothing to draw, or nothing to draw with."""
         if not content or not available():
             return ""
         self._count += 1
-        height = 2.5 if draw is _distribution else _ROW * len(content) + _REST
+        height = 2.5 if draw in (_distribution, _lines) else _ROW * len(content) + _REST
         figure = _figure(_WIDTH, height, f"chart {self._count}")
         draw(figure.subplots(), content, *arguments)
         text = _svg(figure)
@@ -192,6 +196,39 @@ def _distribution(axes, subjects: list, case) -> None:
     axes.set_xlabel(f"latency, {case.unit}")
     axes.set_title(case.name(), loc="left")
     axes.legend(loc="lower right")
+
+
+def _lines(axes, cases: list, model) -> None:
+    """Draws how a figure grows, from the least point of an axis to the most, with the scale from zero on."""
+    axis = cases[0].axis
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(lambda value, _: words.number(value))
+    axes.set_xticks([case.options[axis] for case in cases], minor=False)
+    axes.minorticks_off()
+    for subject in model.among(cases):
+        known = [(case.options[axis], case.value(subject)) for case in cases if case.value(subject) is not None]
+        if known:
+            axes.plot(*zip(*known), color=subject.color, marker="o", markersize=3.5, linewidth=1.4, label=subject.label)
+    axes.set_ylim(bottom=0)
+    axes.grid(which="major", axis="both")
+    axes.set_xlabel(words.axis(axis))
+    axes.set_ylabel(cases[0].unit)
+    axes.set_title(f"{cases[0].workload}: {words.axis(axis)}", loc="left")
+    axes.legend(loc="best")
+
+
+def growth_picture(model) -> str:
+    """Returns the growth of driver and ring instructions as one SVG, a chart for each work and axis."""
+    groups = model.growth(MAIN)
+    across = 2
+    down = -(-len(groups) // across)
+    figure = _figure(9.6, 2.4 * down, "growth")
+    for number, axes in enumerate(figure.subplots(down, across, squeeze=False).flat):
+        if number < len(groups):
+            _lines(axes, groups[number], model)
+        else:
+            axes.set_visible(False)
+    return _svg(figure)
 
 
 def picture(report, path: Path) -> None:

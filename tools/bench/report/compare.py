@@ -90,7 +90,7 @@ def _names(report) -> dict:
     """Returns key -> name of every result."""
     model = Model(report)
     return {result.key(): f"{model.label(result)}: {case.title()}{'' if case.metric in ratio.COUNTED else ' ratio'}"
-            for case in model.cases for result in case.results.values()}
+            for case in [*model.cases, *model.points] for result in case.results.values()}
 
 
 def _shown(result) -> str:

@@ -61,6 +61,11 @@ class Case:
     fixed: set = dataclasses.field(default_factory=set)
 
     @property
+    def axis(self) -> str:
+        """Returns the option that grows over cases of the same work, "" for a case that is no point of growth."""
+        return self.options.get("over", "")
+
+    @property
     def alone(self) -> bool:
         """Returns whether this is ring code alone, as a program on the host, without a driver."""
         return self.accel == "host" and self.metric != "memory"
@@ -176,7 +181,10 @@ class Model:
         self.report = report
         self.subjects = _subjects(report)
         self._by_key = {subject.key: subject for subject in self.subjects}
-        self.cases = _cases(report.results)
+        every = _cases(report.results)
+        self.cases = [case for case in every if not case.axis]
+        #: The points of growth, which are compared along their axis only.
+        self.points = [case for case in every if case.axis]
         #: Works that took part on some device that is not a virtio one.
         self._emulated = {case.workload for case in self.cases if case.accel in ("tcg", "kvm")
                           and case.device and not case.device.startswith("virtio")}
@@ -247,6 +255,14 @@ class Model:
     def rated(self) -> list:
         """Returns the cases of times and rates with a ratio, without the comparison of cards."""
         return [case for case in self.of(*RATED) if self.rivals([case]) and not self.emulated(case)]
+
+    def growth(self, metric: str) -> list:
+        """Returns the points of a metric in groups, one for each work and axis, from the least to the most."""
+        groups = {}
+        for case in self.points:
+            if case.metric == metric and case.measured:
+                groups.setdefault((case.axis, case.workload), []).append(case)
+        return [sorted(cases, key=lambda case: case.options[case.axis]) for cases in groups.values()]
 
     def several(self, metric: str) -> list:
         """Returns the cases of a metric in groups, one for each work that has several configurations."""

@@ -57,8 +57,9 @@ def text(report, base=None) -> str:
     return environment.get_template("report.html").render(
         report=report, model=model, charts=charts.Page(model), summary=summary, ratio=ratio,
         since=compare.table(report, base) if base else None, events=_events, rates=_rates, notes=_notes,
-        grid=_grid, color=color, chance=_chance(model), baseline=model.baseline.label if model.baseline else
-        "the baseline", commands=list(dict.fromkeys(result.command for result in report.results if result.command)),
+        grid=_grid, color=color, axis=words.axis, chance=_chance(model),
+        baseline=model.baseline.label if model.baseline else "the baseline",
+        commands=list(dict.fromkeys(result.command for result in report.results if result.command)),
         facts=_facts(about), made=made)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.say import say
 
 from .. import results
-from . import charts, page, terminal
+from . import charts, figures, page, terminal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,11 +18,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="the figures to use for that (default: those of --out)")
     parser.add_argument("--picture", default="", metavar="FILE",
                         help="measure nothing: draw the main figures into an SVG or PNG file")
+    parser.add_argument("--figures", action="store_true",
+                        help="measure nothing: keep the figures in docs/figures.json, for make docs")
 
 
 def asked(args) -> bool:
     """Returns whether nothing is to be measured."""
-    return bool(args.render or args.picture or args.source)
+    return bool(args.render or args.picture or args.source or args.figures)
 
 
 def main(args, base) -> int:
@@ -31,7 +33,10 @@ def main(args, base) -> int:
     if args.picture:
         charts.picture(report, Path(args.picture))
         say(f"Picture: {args.picture}")
-    if args.picture and not args.render:
+    if args.figures:
+        figures.keep(report)
+        say(f"Figures: {figures.FILE}; make docs makes the tables and the picture")
+    if (args.picture or args.figures) and not args.render:
         return 0
     made = show(report, base)
     if made:

@@ -11,7 +11,7 @@ from .model import RATED
 MAIN = "instr_driver_ring"
 #: In the order in which they are told: what is steered by, what users notice, the rest.
 _ORDER = (MAIN, "time_driver_ring", "throughput", "latency_p50", "latency_p99", "time_host", "kicks",
-          "irqs", "exits", "instr_guest", "memory")
+          "irqs", "exits", "lines_read", "lines_written", "instr_guest", "memory")
 VERDICTS = (ratio.FASTER, ratio.SLOWER, ratio.SAME, ratio.WIDE_SPREAD)
 
 

@@ -6,7 +6,7 @@ from . import compare, summary, words
 from .model import Model, layers
 
 #: No line is longer.
-WIDTH = 110
+WIDTH = 120
 #: So many lines of a section are shown, and of changes.
 _SHOWN, _CHANGES = 6, 21
 
@@ -27,9 +27,12 @@ def table(rows: list, most: int = None) -> list:
 def text(report) -> str:
     """Returns the tables of a report."""
     model, lines = Model(report), []
-    alone, memory = (model.headlines(cases) for cases in (model.alone(), model.of("memory")))
+    alone, memory, touched = (model.headlines(cases) for cases in (
+        model.alone(), model.of("memory"), model.of("lines_read", "lines_written")))
     for title, rows, most in (
-            *_costs(model), ("Times and rates against the baseline in the same rounds", _ratios(model), _SHOWN),
+            *_costs(model), ("Cache lines", _wide(touched, model.among(touched)), None),
+            ("Growth of driver and ring instructions", _growth(model), None),
+            ("Times and rates against the baseline in the same rounds", _ratios(model), _SHOWN),
             ("An emulated card against virtio", _wide(model.classic(), model.cards()), _SHOWN),
             ("Ring code alone on the host", _wide(alone, model.among(alone)), _SHOWN),
             ("Memory", _wide(memory, model.among(memory)), _SHOWN)):
@@ -58,7 +61,7 @@ def _against(case, subject) -> str:
 
 def _costs(model) -> list:
     """Returns a title and rows for each guest kernel."""
-    events = [model.by_kernel(model.of(name)) for name in ("kicks", "irqs")]
+    events = [model.by_kernel(model.of(name)) for name in ("instr_guest", "kicks", "irqs")]
     return [("An operation: guest instructions, kicks, interrupts" + (f"; KERNEL={kernel}" if kernel else ""),
              _cost(model, cases, [found.get(kernel, []) for found in events]), None)
             for kernel, cases in model.by_kernel(model.of(summary.MAIN)).items()]
@@ -67,7 +70,7 @@ def _costs(model) -> list:
 def _cost(model, cases: list, events: list) -> list:
     names = layers(cases)
     events = [{(case.workload, case.device, case.accel): case for case in found} for found in events]
-    rows = [["", "", *names, "sum", "change", "kicks", "irqs"]]
+    rows = [["", "", *names, "sum", "change", "guest", "kicks", "irqs"]]
     for case in cases:
         name = case.name()
         for subject in model.among([case]):
@@ -79,6 +82,22 @@ def _cost(model, cases: list, events: list) -> list:
                                for found in events]])
                 name = ""
     return rows
+
+
+def _growth(model) -> list:
+    """Returns a row for each axis and subject: the first and the last point, and the dearest one."""
+    rows = [["", "", "least", "most", "first", "last", "dearest"]]
+    for cases in model.growth(summary.MAIN):
+        name = f"{cases[0].workload}, {words.axis(cases[0].axis)}"
+        for subject in model.among(cases):
+            known = [(case.options[case.axis], case.value(subject)) for case in cases
+                     if case.value(subject) is not None]
+            if known:
+                figures = [value for _, value in known]
+                rows.append([name, subject.label, *[f"{point:,}" for point, _ in (known[0], known[-1])],
+                             *map(words.number, (figures[0], figures[-1], max(figures)))])
+                name = ""
+    return rows if rows[1:] else []
 
 
 def _event(case, subject) -> str:

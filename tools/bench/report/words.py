@@ -5,6 +5,13 @@ from ..results import METRICS
 
 #: The names of accelerators.
 ACCELS = {"tcg": "TCG (emulated processor)", "kvm": "KVM", "uml": "User-mode Linux, native", "host": "on the host"}
+#: What grows, by the option of the results.
+AXES = {"queues": "queue pairs", "flows": "flows", "bytes": "bytes of a frame", "entries": "entries of a ring"}
+
+
+def axis(name: str) -> str:
+    """Returns in words what grows."""
+    return AXES.get(name, name)
 
 
 def metric(name: str) -> str:

@@ -38,7 +38,9 @@ _KERNEL = {
 #: What checkpatch is not asked about programs in user space.
 _USER = {
     "BIT_MACRO": "there is none",
+    "COMPLEX_MACRO": "the instructions of an XDP program are a list",
     "PREFER_KERNEL_TYPES": "there are none",
+    "STRNCPY": "there is no strscpy",
 }
 
 

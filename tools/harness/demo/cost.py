@@ -49,7 +49,7 @@ def count(kdir, ours: list, pairs: list) -> dict:
     bench = Bench(notes, chosen, True, kdir, ours, "make bench-quick LEGS=cost")
     found = {}
     for ring, group in stacks.by_ring(chosen).items():
-        items = [phases.Item(stack, phases.device_for(WORKS[name], Variant()), WORKS[name],
+        items = [phases.Item(stack, WORKS[name].device(Variant()), WORKS[name],
                              [WORKS[name].count, 2 * WORKS[name].count])
                  for name in WORK for stack in group]
         boot = phases.Boot(bench, f"demo-{ring}", items)
