@@ -22,10 +22,12 @@ _FACTORS = (1, 2)
 _BURST, _COUNT, _ECHOES = 32, 320, 64
 #: The usual rings, and the flows that reach every queue.
 _RINGS, _FLOWS = "256,256", 64
+#: Received packets where there are several queues: two bursts of each flow, so that every queue is refilled in a phase.
+_SPREAD_COUNT = 2 * _FLOWS * _BURST
 
 QUEUES = (1, 2, 4, 8, 16, 32, MOST_QUEUES)
 FLOWS = (1, 4, 16, 64, 256, 1024)
-BYTES = (64, 256, 1024, 1514, 4096, 16384, 65520)
+BYTES = (64, 256, 1514, 4096, 16384, 65520)
 RECEIVE_RINGS = (64, 128, 256, 512, MOST_ENTRIES)
 TRANSMIT_RINGS = (64, 128, MOST_SENT)
 #: The queues over which flows are spread.
@@ -34,7 +36,8 @@ _SPREAD = 8
 
 def _wide(name: str, verb: str, axis: str, value: int, channels: int, flows: int, rings: str = _RINGS) -> Path:
     settings = (("CHANNELS", channels), ("FLOWS", flows), ("RINGS", rings), ("HOST", "10.0.2.2"))
-    return Path(name, "net", verb, _BURST, _COUNT, card="wide", settings=settings, silent=verb == "receive",
+    count = _SPREAD_COUNT if verb == "receive" and axis != "entries" else _COUNT
+    return Path(name, "net", verb, _BURST, count, card="wide", settings=settings, silent=verb == "receive",
                 options=(("over", axis), ("queues", channels), (axis, value)))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.report import figures
 from harness.paths import REPO
 from harness.report import docs
 
@@ -206,3 +207,11 @@ def test_rows_of_hostile_md_have_a_test_by_their_name():
     for row, state, tests in rows:
         named = [test for test in re.findall(r"`[^`]+:([^`]+)`", tests) if row.lower() in test.lower()]
         assert bool(named) == (state in ("yes", "partial")), row
+
+
+def test_tables_and_picture_of_figures_are_those_of_their_file():
+    known = figures.load()
+    assert figures.stamp() in figures.PICTURE.read_text(), "run make docs"
+    for document in sorted(docs.DOCS.glob("*.md")):
+        text = document.read_text()
+        assert figures.renewed(text, known) == text, f"{document.name}: run make docs"

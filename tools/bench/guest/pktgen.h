@@ -52,8 +52,15 @@ pg_try(const char *file, const char *format, ...)
 
 static void pg_prepare(const struct pg_feed *feed)
 {
+	unsigned int tries = 100;
+
 	pg_set("kpktgend_0", "rem_device_all");
-	pg_set("kpktgend_0", "add_device %s", feed->nic);
+	/* pktgen's thread removes the card when it gets to that. */
+	while (pg_try("kpktgend_0", "add_device %s", feed->nic)) {
+		if (!tries--)
+			die("pktgen does not take the card");
+		rest_ms(100);
+	}
 	pg_set(feed->nic, "clone_skb 0");
 	pg_set(feed->nic, "burst %u", feed->burst);
 	pg_set(feed->nic, "pkt_size %u", feed->bytes);

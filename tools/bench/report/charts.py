@@ -202,7 +202,7 @@ def _lines(axes, cases: list, model) -> None:
     """Draws how a figure grows, from the least point of an axis to the most, with the scale from zero on."""
     axis = cases[0].axis
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(lambda value, _: words.number(value))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_xticks([case.options[axis] for case in cases], minor=False)
     axes.minorticks_off()
     for subject in model.among(cases):

@@ -35,8 +35,8 @@ def extract(report) -> dict:
         raise Failure(f"{report.path} has no figures for the documents")
     return {"about": {name: report.about[name] for name in _ABOUT if report.about.get(name)},
             "cells": [_kept(result) for case in cells for result in case.results.values() if result.value is not None],
-            "points": [_kept(result) for cases in model.growth(MAIN) for case in cases
-                       for result in case.results.values() if result.value is not None]}
+            "points": [_kept(case.results[key]) for cases in model.growth(MAIN) for case in cases
+                       for key in (BASELINE, OURS) if key in case.results and case.results[key].value is not None]}
 
 
 def _kept(result) -> dict:

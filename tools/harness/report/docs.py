@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from bench.report import figures
+
 from ..paths import REPO
 from ..say import Failure, say
 from . import excerpts, parity
@@ -95,9 +97,12 @@ def main(_args) -> int:
     draw(SOURCE, PICTURE)
     PARITY.write_text(parity_page())
     say(f"{PARITY.relative_to(REPO)} made")
+    known = figures.load()
+    figures.draw(known)
+    say(f"{figures.PICTURE.relative_to(REPO)} drawn")
     for document in sorted(DOCS.glob("*.md")):
         text = document.read_text()
-        if (new := excerpts.renewed(text)) != text:
+        if (new := figures.renewed(excerpts.renewed(text), known)) != text:
             document.write_text(new)
-            say(f"{document.relative_to(REPO)}: code renewed")
+            say(f"{document.relative_to(REPO)}: code and figures renewed")
     return 0
