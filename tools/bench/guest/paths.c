@@ -176,10 +176,11 @@ static void with_program(unsigned long count, unsigned int burst, int act)
 static void take_from_xsk(void *context, unsigned long total)
 {
 	struct xsk *xsk = context;
-	struct timeval time = { .tv_sec = 5 };
 	fd_set set;
 
 	while (total) {
+		/* What is left of it comes back. */
+		struct timeval time = { .tv_sec = 5 };
 		unsigned int found;
 
 		FD_ZERO(&set);
