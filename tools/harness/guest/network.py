@@ -15,6 +15,9 @@ from ..host import needs
 from ..proc import kill_session, start
 from ..say import Failure
 
+#: Seconds that a machine gets to make a namespace.
+_PATIENCE = 60
+
 
 def subnet(nic: int) -> str:
     """Returns the first three bytes of the addresses of NIC number `nic`, as text.
@@ -34,28 +37,30 @@ class Namespace:
         needs.check_tun()
         user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         self._user = bool(user)
-        own = os.readlink("/proc/self/ns/net")
         self._holder = start(["unshare", *user, "--net", "sleep", "infinity"], rundir / "network.log")
-        for _ in range(100):
-            if self._holder.poll() is not None:
-                raise Failure("cannot make a network namespace: needs root, or user namespaces "
-                              f"for ordinary users\nLog: {rundir / 'network.log'}")
-            try:
-                if os.readlink(f"/proc/{self._holder.pid}/ns/net") != own:
-                    break
-            except OSError:
-                pass
-            time.sleep(0.02)
-        if self._user:
-            time.sleep(0.1)
+        self._wait()
         self.run(["ip", "link", "set", "lo", "up"])
+
+    def _wait(self) -> None:
+        """Waits until the holder is in its namespace. Raises `Failure` if it does not come to that: a command would
+        run in the host's network."""
+        name = Path(f"/proc/{self._holder.pid}/comm")
+        end = time.monotonic() + _PATIENCE
+        while self._holder.poll() is None and time.monotonic() < end:
+            # The program is executed when all of the namespaces are made.
+            if name.read_text() == "sleep\n":
+                return
+            time.sleep(0.02)
+        kill_session(self._holder)
+        raise Failure("cannot make a network namespace: needs root, or user namespaces "
+                      f"for ordinary users\nLog: {self.rundir / 'network.log'}")
 
     def inside(self, argv) -> list:
         """Returns `argv` made to run in the namespace."""
         user = ["-U", "--preserve-credentials"] if self._user else []
         return ["nsenter", "-t", str(self._holder.pid), *user, "-n", *[str(a) for a in argv]]
 
-    def run(self, argv, timeout: float = 60, check: bool = True, cwd=None):
+    def run(self, argv, timeout: float = 300, check: bool = True, cwd=None):
         """Runs a command in the namespace and returns it when done."""
         done = subprocess.run(self.inside(argv), stdin=subprocess.DEVNULL, text=True, cwd=cwd,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
