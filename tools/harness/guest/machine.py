@@ -204,6 +204,8 @@ class Machine:
         greeted = False
         done = False
         while True:
+            # Asked before the channel is read: what QEMU wrote before it ended is there then.
+            ended = self._child.poll() is not None
             lines = self._channel.lines(0.1)
             if self.console.poll() or lines:
                 heard = time.monotonic()
@@ -212,7 +214,7 @@ class Machine:
                 done = self._line(line, outcome, requests, on_line) or done
                 heard = answered = time.monotonic()
             now = time.monotonic()
-            if self._child.poll() is not None and not lines:
+            if ended and not lines:
                 if not done and not outcome.error:
                     self.console.poll()
                     outcome.error = "the kernel panicked" if self.console.panicked() else \
