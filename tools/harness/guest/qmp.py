@@ -7,8 +7,9 @@ import time
 
 from ..say import Failure
 
-#: Seconds that QEMU has to open its sockets.
-_TIMEOUT = 20
+#: Seconds that QEMU has to open its sockets, and to answer. They are no measure of anything: a machine with many
+#: guests may take long.
+_TIMEOUT = 120
 
 
 def connect(path, reason: str, alive=lambda: True) -> socket.socket:
@@ -30,7 +31,7 @@ class Qmp:
     def __init__(self, path, alive):
         """Connects to `path`; `alive` says whether QEMU still runs."""
         self._sock = connect(path, "QEMU ended before its monitor answered", alive)
-        self._sock.settimeout(60)
+        self._sock.settimeout(_TIMEOUT)
         self._file = self._sock.makefile("r", encoding="utf-8")
         self._read()
         self.command("qmp_capabilities")
