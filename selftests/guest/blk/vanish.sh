@@ -30,7 +30,13 @@ limit() {
 }
 
 impatient() {
-	echo 2000 > "/sys/block/$disk/queue/io_timeout"
+	# After five restarts in a row the disk is given up.
+	echo "$(patient 4)000" > "/sys/block/$disk/queue/io_timeout"
+}
+
+# is_busy: requests are outstanding.
+is_busy() {
+	[ "$(awk '{ print $9 }' "/sys/block/$disk/stat")" -gt 0 ]
 }
 
 # count TEXT: how many lines of the log have it.
@@ -67,7 +73,7 @@ silence() {
 unbind_silent() {
 	limit 1 || return 1
 	dd if="/dev/$disk" of=/dev/null bs=4k count=64 iflag=direct 2>/dev/null &
-	sleep 1
+	wait_for 20 is_busy || return 1
 	timeout 60 sh -c "echo $dev > $bus/$driver/unbind" || return 1
 	limit 0
 	wait
@@ -111,7 +117,7 @@ unbind_vanished() {
 meanwhile() {
 	limit 1 || return 1
 	checksum > /tmp/sum &
-	sleep 1
+	wait_for 20 is_busy || return 1
 	"$@" || return 1
 	limit 0
 	wait
@@ -133,7 +139,7 @@ flr_vanished() {
 sleep_vanished() {
 	limit 1 || return 1
 	checksum > /tmp/sum &
-	sleep 1
+	wait_for 20 is_busy || return 1
 	decode 0
 	echo devices > /sys/power/pm_test || return 1
 	timeout 120 sh -c "echo mem > /sys/power/state"

@@ -19,7 +19,7 @@ cable_up() {
 	ip netns add far && ip link set "$2" netns far &&
 		ip addr add $CABLE_NEAR/24 dev "$1" && ip link set "$1" up &&
 		there ip addr add $CABLE_FAR/24 dev "$2" && there ip link set "$2" up &&
-		wait_for 30 ping -c1 -W1 $CABLE_FAR
+		wait_for 30 reaches $CABLE_FAR
 }
 
 # cable_down: takes the namespace away; a device in it comes back or goes with it.
@@ -41,5 +41,5 @@ send_file() {
 }
 
 far_listens() {
-	there ss -ltn | grep -q :5003
+	there ss -ltn | grep -q ":5003 "
 }

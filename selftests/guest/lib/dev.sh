@@ -86,6 +86,12 @@ nic_by_index() {
 	return 1
 }
 
+# reaches ADDRESS: whether an answer to one of several pings comes. Each answer counts, however late: a guest whose
+# processors wait for the host's may take seconds.
+reaches() {
+	ping -q -c1 -i0.2 -w10 "$1"
+}
+
 # nic_up INTERFACE [N]: gives NIC number N (0) its fixed addresses, 192.0.2.2 and fd00:N::2, and waits
 # for the host's end to answer. The host is 192.0.2.1 (198.51.100.1 for NIC 1, 203.0.113.1 for NIC 2).
 nic_up() {
@@ -93,7 +99,7 @@ nic_up() {
 	ip link set "$1" up &&
 		ip addr replace "$_net.2/24" dev "$1" &&
 		ip -6 addr replace "fd00:${2:-0}::2/64" dev "$1" nodad &&
-		wait_for 30 ping -c1 -W1 "$_net.1"
+		wait_for 30 reaches "$_net.1"
 }
 
 # nic_subnet N: prints the first three bytes of the addresses of NIC number N.

@@ -16,7 +16,7 @@ load_serves() {
 	host run serve 5001 >/dev/null
 	host bg 'exec iperf3 -s' >/dev/null
 	for _port in 5001 5201; do
-		wait_for 20 host sh "ss -ltn | grep -q :$_port" || return 1
+		wait_for 20 host sh "ss -ltn | grep -q ':$_port '" || return 1
 	done
 }
 
@@ -73,5 +73,5 @@ streamed() {
 
 # answers: waits until the host does.
 answers() {
-	wait_for 60 ping -c1 -W1 "$NET_HOST"
+	wait_for 60 reaches "$NET_HOST"
 }

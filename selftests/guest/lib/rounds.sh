@@ -53,7 +53,7 @@ lies() {
 	_tries=0
 	while [ $_tries -lt 30 ]; do
 		host run lie "$1 $(((round + _tries) % $2)) $HARNESS_LAYOUT"
-		wait_for 1 told_more "$ROUNDS_LIE" "$_seen" && return 0
+		try_for 1 told_more "$ROUNDS_LIE" "$_seen" && return 0
 		_tries=$((_tries + 1))
 	done
 	return 1

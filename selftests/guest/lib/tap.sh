@@ -115,8 +115,20 @@ within() {
 	timeout "$_limit" "$@"
 }
 
-# wait_for SECONDS COMMAND...: repeats COMMAND until it succeeds, by the measure of patient.
+# What is waited for comes soon or never. A moment of an idle machine can be a minute of one that runs several
+# guests on few processors, so no condition gets less time than this.
+TAP_LEAST=120
+
+# wait_for SECONDS COMMAND...: repeats COMMAND until it succeeds, for so long at most, by the measure of patient, or for
+# TAP_LEAST seconds if that is longer.
 wait_for() {
+	_least=$(($1 > TAP_LEAST ? $1 : TAP_LEAST))
+	shift
+	try_for $_least "$@"
+}
+
+# try_for SECONDS COMMAND...: the same for what may not come: it is not repeated for longer.
+try_for() {
 	_end=$(($(date +%s) + $(patient "$1")))
 	shift
 	until "$@" >/dev/null 2>&1; do

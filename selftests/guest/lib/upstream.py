@@ -147,7 +147,7 @@ class Pair:
         return self._far_name
 
     def _wait(self) -> None:
-        for _ in range(20):
+        for _ in range(60):
             if all(not run("ping", "-c1", "-W1", to, check=False).returncode
                    for to in (_NETWORK["REMOTE_V4"], _NETWORK["REMOTE_V6"])):
                 return

@@ -37,7 +37,7 @@ _NETDEV_VARIES = {"id", "ifindex", "napi-id", "irq", "inflight", "inflight-mem"}
 _runners = futures.ThreadPoolExecutor(os.cpu_count())
 
 #: Seconds until a link that does not come up is shown as it is.
-_LINK = 10
+_LINK = 30
 
 
 def run(*argv) -> list:

@@ -6,16 +6,17 @@
 # Without a byte that is 0: the simulator compares addresses as strings.
 SIM_MAC=52:54:11:76:64:11
 OTHER_MAC=52:54:11:76:64:12
-# echoes INTERFACE ADDRESS COUNT: packets to that address come back with what was in them. Those that the
-# device has no buffer for are lost, so that one is sent at a time.
+# echoes INTERFACE ADDRESS COUNT [SECONDS]: packets to that address come back with what was in them, each within so many
+# seconds. Those that the device has no buffer for are lost, so that one is sent at a time.
 echoes() {
-	within 60 python3 - "$@" <<'END'
+	within 120 python3 - "$@" <<'END'
 import os, socket, struct, sys
 name, address, count = sys.argv[1], bytes.fromhex(sys.argv[2].replace(":", "")), int(sys.argv[3])
+seconds = int(sys.argv[4]) if sys.argv[4:] else 60
 KIND = 0x88b5
 back = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(KIND))
 back.bind((name, KIND))
-back.settimeout(5)
+back.settimeout(seconds)
 for number in range(count):
     length = 46 + number * 37 % 1455
     sent = address + bytes(6) + struct.pack("!H", KIND) + os.urandom(length)
@@ -30,7 +31,7 @@ END
 
 # is_deaf INTERFACE ADDRESS: packets to that address do not come back.
 is_deaf() {
-	! echoes "$1" "$2" 1
+	! echoes "$1" "$2" 1 5
 }
 
 sim() {

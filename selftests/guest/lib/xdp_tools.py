@@ -88,7 +88,7 @@ class End:
 
     def wait(self) -> None:
         """Waits until the near end answers. Raises `Wrong` if it does not."""
-        for _ in range(15):
+        for _ in range(60):
             if self.answers():
                 return
         raise Wrong(f"{self.address} does not answer")

@@ -34,7 +34,7 @@ filter_lacks() {
 }
 
 ip link set "$nic" up
-check "N40 promiscuous mode is off at first" filter_is .promiscuous false
+check "N40 promiscuous mode is off at first" wait_for 5 filter_is .promiscuous false
 ip link set "$nic" promisc on
 check "N40 promiscuous mode goes on" wait_for 5 filter_is .promiscuous true
 ip link set "$nic" promisc off

@@ -91,11 +91,11 @@ ethtool -X "$nic" weight 0 1 1 0
 ethtool -N "$nic" rx-flow-hash tcp4 sd
 shown=$(rss_shown "$nic")
 check "N62 sleep" sh -c "echo devices >/sys/power/pm_test && echo mem >/sys/power/state"
-wait_for 20 ping -c1 -W1 "$NET_HOST" >/dev/null
+wait_for 20 reaches "$NET_HOST"
 check_eq "N62 N82 the settings are shown as before" "$(rss_shown "$nic")" "$shown"
 check "N62 N81 packets arrive as before" spreads_to "$nic" 1 2
 check "N62 a reset of the function" sh -c "echo flr >/sys/bus/pci/devices/$pci/reset_method && echo 1 >/sys/bus/pci/devices/$pci/reset"
-wait_for 20 ping -c1 -W1 "$NET_HOST" >/dev/null
+wait_for 20 reaches "$NET_HOST"
 check "N62 N81 packets arrive as before that" spreads_to "$nic" 1 2
 
 check "N83 hashes go on" ethtool -K "$nic" rxhash on
