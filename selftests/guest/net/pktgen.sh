@@ -37,8 +37,7 @@ check "N12 full packets" flood 5000 1500 0 0
 check "N13 one packet many times" flood 5000 60 1000 0
 check "N13 one full packet many times" flood 5000 1500 1000 0
 check "N65 packets in pieces" flood 5000 1500 0 4
-host bg "timeout 60 tcpdump -c 100 -nn -i tap0 'udp dst port 9 and greater 1500' > whole.txt 2>&1" >/dev/null
-sleep 2
+capture whole.txt "-c 100 -i tap0 'udp dst port 9 and greater 1500'"
 check "N65 packets in as many pieces as there can be" flood 5000 1500 0 17
 check "N65 no piece is left out" wait_for 20 host sh "grep -q '^100 packets captured' whole.txt"
 check "N65 one packet in many pieces many times" flood 5000 1500 1000 17

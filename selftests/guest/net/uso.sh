@@ -25,25 +25,32 @@ receiver='
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-s.bind(("", 7777)); s.settimeout(8)
+s.bind(("", 7777)); s.settimeout(240)
 n = 0
 try:
     while n < 100:
         d = s.recv(65536)
-        if len(d) != 1000 or len(set(d)) != 1: break
+        if len(d) != 1000 or len(set(d)) != 1:
+            print("wrong:", len(d), d[:4].hex())
+            break
         n += 1
 except TimeoutError: pass
 print(n)
 '
+receives() {
+	ss -lun | grep -q ':7777 '
+}
+
 if has_feature "$nic" 56; then
 	check_eq "N33 UDP segmentation" "$(feature_of "$nic" tx-udp-segmentation)" on
 	echo "$receiver" | base64 -w0 >/run/harness/recv.b64
 	host bg "echo $(cat /run/harness/recv.b64) | base64 -d >recv.py; python3 recv.py >uso.txt" >/dev/null
-	sleep 2
+	wait_for 20 host sh "ss -lun | grep -q ':7777 '"
 	python3 -c "$sender" "$NET_HOST"
-	check "N33 all datagrams arrive" wait_for 15 host sh 'grep -qx 100 uso.txt'
+	check "N33 all datagrams arrive" wait_for 300 host sh 'grep -qx 100 uso.txt'
+	diag "the host got $(host sh 'cat uso.txt')"
 	python3 -c "$receiver" >/run/harness/uso.txt &
-	sleep 2
+	wait_for 20 receives
 	host sh "echo $(echo "$sender" | base64 -w0) | base64 -d >send.py; python3 send.py $NET_GUEST"
 	wait
 	check_eq "N37 all datagrams arrive from the host" "$(cat /run/harness/uso.txt)" 100
