@@ -6,7 +6,10 @@ usage: xdp.py attach INTERFACE pass|drop|tx|redirect [--frags] [--to INTERFACE]
        xdp.py detach INTERFACE
        xdp.py features INTERFACE
        xdp.py send INTERFACE COUNT [LENGTH]
-       xdp.py count INTERFACE SECONDS
+       xdp.py count INTERFACE COUNT FILE
+
+`count` writes "counts" to FILE when it has begun, and appends the number of frames that came: when there are COUNT
+and some time passes without one more, or when no frame came for a minute.
 
 The program passes all frames but those of Ethernet type 0x88b5 ("local experimental"). It exchanges the
 addresses of those that it transmits or redirects. It is attached in native mode, so a driver that cannot
@@ -23,6 +26,9 @@ import sys
 import time
 
 ETHER_TYPE = 0x88B5
+#: Seconds to wait for a frame: for one that has to come, and for one too many.
+_PATIENCE, _REST = 60, 1
+
 ABORTED, DROP, PASS, TX, REDIRECT = range(5)
 VERDICTS = {"pass": PASS, "drop": DROP, "tx": TX, "redirect": REDIRECT}
 
@@ -147,24 +153,26 @@ def send(interface: str, count: int, length: int) -> None:
         sock.send(b"\xff" * 6 + source + struct.pack("!H", ETHER_TYPE) + payload)
 
 
-def count_frames(interface: str, seconds: float) -> int:
+def count_frames(interface: str, wanted: int, path: str) -> None:
     """Counts frames that go to the broadcast address's sender: those that were turned round."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHER_TYPE))
     # With the default, large frames would be lost here.
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 23)
     sock.bind((interface, ETHER_TYPE))
-    end = time.monotonic() + seconds
-    found = 0
-    while (left := end - time.monotonic()) > 0:
-        sock.settimeout(left)
-        try:
-            frame, address = sock.recvfrom(1 << 16)
-        except TimeoutError:
-            break
-        # Not those that this side sends, and intact.
-        if address[2] != socket.PACKET_OUTGOING and frame[6:12] == b"\xff" * 6 and len(set(frame[14:])) == 1:
-            found += 1
-    return found
+    with open(path, "w", buffering=1) as file:
+        file.write("counts\n")
+        found, end = 0, time.monotonic() + _PATIENCE
+        while (left := end - time.monotonic()) > 0:
+            sock.settimeout(left)
+            try:
+                frame, address = sock.recvfrom(1 << 16)
+            except TimeoutError:
+                break
+            # Not those that this side sends, and intact.
+            if address[2] != socket.PACKET_OUTGOING and frame[6:12] == b"\xff" * 6 and len(set(frame[14:])) == 1:
+                found += 1
+                end = time.monotonic() + (_PATIENCE if found < wanted else _REST)
+        file.write(f"{found}\n")
 
 
 def main() -> int:
@@ -186,7 +194,7 @@ def main() -> int:
     elif args.command == "send":
         send(args.interface, int(args.rest[0]), int(args.rest[1]) if len(args.rest) > 1 else 200)
     else:
-        print(count_frames(args.interface, float(args.rest[0])))
+        count_frames(args.interface, int(args.rest[0]), args.rest[1])
     return 0
 
 

@@ -38,6 +38,9 @@ SO_BUSY_POLL, SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET = 46, 69, 70
 SO_RCVBUFFORCE = 33
 BASE = (1 << 48) - 1
 
+#: Seconds without a frame after which no more are waited for.
+_PATIENCE = 60
+
 ENTRIES = 256
 CHUNKS = 512
 
@@ -250,12 +253,12 @@ def flood(interface: str, address: str, count: int, length: int) -> None:
             pass
         # The socket has memory for so many frames.
         while i - len(seen) - bad > 100:
-            if not receive(3):
+            if not receive(_PATIENCE):
                 count = 0
                 break
         if count == 0:
             break
-    end = time.monotonic() + 10
+    end = time.monotonic() + _PATIENCE
     while len(seen) + bad < count and time.monotonic() < end:
         receive(1)
     print(len(seen), bad)

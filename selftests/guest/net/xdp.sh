@@ -35,11 +35,12 @@ back_to() {
 	_tap=$1
 	_count=$2
 	shift 2
-	host bg "python3 xdp.py count $_tap 6 >back.txt" >/dev/null
-	sleep 2
+	host sh 'rm -f back.txt'
+	host bg "exec python3 xdp.py count $_tap $_count back.txt" >/dev/null
+	wait_for 20 host sh 'grep -q counts back.txt' || return 1
 	"$@" || return 1
-	wait_for 20 host sh 'test -s back.txt' || return 1
-	_got=$(host sh 'cat back.txt; rm -f back.txt')
+	wait_for 120 host sh 'grep -q "^[0-9]" back.txt' || return 1
+	_got=$(host sh 'tail -n 1 back.txt')
 	diag "$_got of $_count frames"
 	[ "$_got" = "$_count" ]
 }
@@ -59,6 +60,11 @@ grows() {
 
 has_grown() {
 	[ "$(stat_of "$nic" "$_name")" -ge "$_wanted" ]
+}
+
+# are_counted INTERFACE NAME INTERFACE NAME: whether two values are 50 or more. A poll counts what it did at its end.
+are_counted() {
+	[ "$(stat_of "$1" "$2")" -ge 50 ] && [ "$(stat_of "$3" "$4")" -ge 50 ]
 }
 
 # says TEXT COMMAND...: whether a command fails with this message of the driver.
@@ -98,22 +104,25 @@ check "N67 packets are dropped" grows rx_xdp_drops 50 from_host 50
 check "N67 others pass" ping -c3 -i0.2 -W5 "$NET_HOST"
 check "N66 a program that sends back" xdp attach "$nic" tx
 check "N68 packets come back" back_to tap0 50 from_host 50
-check "N68 they are counted" test "$(stat_of "$nic" rx_xdp_tx)" -ge 50 -a "$(stat_of "$nic" tx_xdp_tx)" -ge 50
+check "N68 they are counted" wait_for 10 are_counted "$nic" rx_xdp_tx "$nic" tx_xdp_tx
 check_eq "N69 the stack's queues had none" "$(($(stat_of "$nic" tx0_xdp_tx) + $(stat_of "$nic" tx1_xdp_tx)))" 0
 check "N71 a target of redirection" xdp attach "$other" pass
 check "N66 a program that redirects" xdp attach "$nic" redirect --to "$other"
 check "N70 packets are redirected" back_to tap1 50 from_host 50
-check "N70 they are counted" test "$(stat_of "$nic" rx_xdp_redirects)" -ge 50 -a "$(stat_of "$other" tx_xdp_tx)" -ge 50
+check "N70 they are counted" wait_for 10 are_counted "$nic" rx_xdp_redirects "$other" tx_xdp_tx
 xdp detach "$other"
 check "N71 no target without a program" grows rx_xdp_drops 20 from_host 20
 
+# swap: attaches and detaches programs, while packets go both ways after each change.
 swap() {
-	iperf 8 --bidir >/dev/null &
-	_pid=$!
+	# Not more, so that programs get processors to be attached by.
+	stream "$nic" --bidir -b 5M || return 1
+	_result=0
 	for _ in $(seq 5); do
-		xdp attach "$nic" pass && sleep 0.3 && xdp attach "$nic" drop && sleep 0.3 && xdp detach "$nic" || return 1
+		xdp attach "$nic" pass && goes_on "$nic" && xdp attach "$nic" drop && goes_on "$nic" && xdp detach "$nic" ||
+			{ _result=1 && break; }
 	done
-	wait $_pid
+	end_stream && return $_result
 }
 check "N73 attached and detached under traffic" swap
 check "N73 traffic without a program" ping -c3 -i0.2 "$NET_HOST"
@@ -131,6 +140,7 @@ check "N72 a program that sends them back" xdp attach "$nic" tx --frags
 check "N72 large packets come back" back_to tap0 20 host sh 'python3 xdp.py send tap0 20 8000'
 ip link set "$nic" down
 ip link set "$nic" up
+wait_for 20 reaches "$NET_HOST"
 check "N66 the program stays when the interface goes down and up" back_to tap0 20 from_host 20
 check "N66 the program is detached" xdp detach "$nic"
 check_not "N66 the interface shows none" sh -c "ip link show $nic | grep -q 'prog/xdp'"
