@@ -23,7 +23,7 @@ driver=rust_virtio_blk
 
 # find_disk: says which disk it is now, and has it with the driver, impatient.
 find_disk() {
-	wait_for 20 disk_by_serial blk0 || return 1
+	wait_for_device disk_by_serial blk0 || return 1
 	give_to $driver "$(virtio_of "$(disk_by_serial blk0)")" && wait_for 20 disk_by_serial blk0 || return 1
 	disk=$(disk_by_serial blk0)
 	virtio=$(virtio_of "$disk")
@@ -108,8 +108,7 @@ unplugged() {
 	_ledger=$!
 	goes_on "$disk"
 	sleep "0.$((round % 10))"
-	qmp_cmd device_del '{"id":"blk0"}' >/dev/null
-	wait_for 60 test ! -e "/sys/bus/virtio/devices/$virtio" || return 1
+	unplug_device blk0 test ! -e "/sys/bus/virtio/devices/$virtio" || return 1
 	wait $_ledger
 	_status=$?
 	cat $ROUNDS_TMP/ledger.log

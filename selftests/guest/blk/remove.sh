@@ -104,8 +104,7 @@ check_eq "B37 the name is free after the last close" "$(disk_by_serial blk0)" "$
 
 # Unplugging, as far as the guest lets go of it.
 unplug() {
-	qmp_cmd device_del "{\"id\":\"$1\"}" >/dev/null || return 1
-	wait_for 20 test ! -e "/sys/bus/virtio/devices/$2"
+	unplug_device "$1" test ! -e "/sys/bus/virtio/devices/$2"
 }
 
 if have_host; then
@@ -119,7 +118,7 @@ if have_host; then
 		wait_for_slot
 		wait_for 20 qmp_cmd device_add \
 			'{"driver":"virtio-blk-pci","id":"blk0","bus":"port-blk0","drive":"blk0","serial":"blk0"}' &&
-			wait_for 20 disk_by_serial blk0
+			wait_for_device disk_by_serial blk0
 	}
 	check "B37 and plugged in again" plug
 	# Whichever driver takes it; ours if it is alone in wanting it.
@@ -141,10 +140,12 @@ reload() {
 }
 check "B1 B22 the module can be unloaded and loaded" reload
 disk=$(disk_by_serial blk1)
+# Open until then, whenever the load begins and ends.
+exec 4<"/dev/$disk"
 load "$disk" 10 &
-wait_for 20 is_busy "$disk"
 check "B22 a module in use cannot be unloaded" sh -c "! rmmod $driver"
 wait
+exec 4<&-
 check "B22 a module can be unloaded after I/O" rmmod $driver
 check "B22 and loaded again" modprobe $driver
 

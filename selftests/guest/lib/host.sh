@@ -47,6 +47,29 @@ wait_for_slot() {
 	sleep 2
 }
 
+# unplug_device ID COMMAND...: has QEMU ask the guest to let go of a device, until COMMAND says that it has. A request
+# that comes while the guest still does something else to the slot is lost, and may be made again after some seconds.
+unplug_device() {
+	qmp_cmd device_del "{\"id\":\"$1\"}" >/dev/null || return 1
+	_unplugged=$1
+	shift
+	wait_for 60 unplugged_or_asked "$@"
+}
+
+unplugged_or_asked() {
+	"$@" && return 0
+	qmp_cmd device_del "{\"id\":\"$_unplugged\"}"
+	return 1
+}
+
+# wait_for_device COMMAND...: waits until COMMAND finds a device that was plugged in. A guest that has missed the event of
+# a slot is told to look.
+wait_for_device() {
+	try_for 20 "$@" && return 0
+	echo 1 >/sys/bus/pci/rescan
+	wait_for 60 "$@"
+}
+
 # add_socket ID PATH: has QEMU connect to a socket in the run directory, as character device ID, and do so
 # again when the other end has gone and come back.
 add_socket() {

@@ -25,11 +25,11 @@ daemon_dies() {
 plug() {
 	add_socket vu $SOCKET &&
 		qmp_cmd device_add "{\"driver\":\"vhost-user-blk-pci\",\"id\":\"vu\",\"chardev\":\"vu\",\"bus\":\"spare0\"$1}" \
-			>/dev/null && wait_for 20 new_disk
+			>/dev/null && wait_for_device new_disk
 }
 
 unplug() {
-	qmp_cmd device_del '{"id":"vu"}' >/dev/null && wait_for 60 sh -c "! [ -e /sys/block/$disk ]" &&
+	unplug_device vu test ! -e "/sys/block/$disk" &&
 		wait_for 60 qmp_cmd chardev-remove '{"id":"vu"}' && wait_for_slot
 }
 

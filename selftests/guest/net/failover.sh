@@ -73,11 +73,11 @@ add_card() {
 }
 
 plug() {
-	add_card && wait_for 30 uses_primary
+	add_card && wait_for_device primary && wait_for 30 uses_primary
 }
 
 unplug() {
-	qmp_cmd device_del '{"id":"card"}' >/dev/null && wait_for 30 has_standby_only &&
+	unplug_device card has_standby_only &&
 		wait_for 10 qmp_cmd netdev_del '{"id":"card"}' && wait_for_slot
 }
 
@@ -92,12 +92,17 @@ sent() {
 	cat "/sys/class/net/$1/statistics/tx_packets"
 }
 
+has_sent() {
+	[ "$(sent "$1")" -ge "$2" ]
+}
+
 # sends_by INTERFACE [OTHER]: whether packets go out by that interface, and none by the other one.
 sends_by() {
 	_before=$(sent "$1")
 	_other=$(sent "${2:-$1}")
 	ping -q -c 20 -i 0.02 "$NET_HOST" || return 1
-	[ $(($(sent "$1") - _before)) -ge 20 ] || return 1
+	# Packets count when the driver finds them sent.
+	wait_for 10 has_sent "$1" $((_before + 20)) || return 1
 	[ -z "$2" ] || [ "$(sent "$2")" = "$_other" ]
 }
 

@@ -23,7 +23,7 @@ mac=52:54:00:00:00:01
 
 # find_nic: says which interface it is now, and has it up.
 find_nic() {
-	wait_for 20 nic_by_index 0 || return 1
+	wait_for_device nic_by_index 0 || return 1
 	nic=$(nic_by_index 0)
 	virtio=$(virtio_of "$nic")
 	pci=$(pci_of "$nic")
@@ -101,8 +101,7 @@ no_giving_up() {
 # unplugged: the device goes and comes.
 unplugged() {
 	sleep "0.$((round % 10))"
-	qmp_cmd device_del '{"id":"net0"}' >/dev/null
-	wait_for 60 test ! -e "/sys/bus/virtio/devices/$virtio" || return 1
+	unplug_device net0 test ! -e "/sys/bus/virtio/devices/$virtio" || return 1
 	wait_for_slot
 	wait_for 30 qmp_cmd device_add "{\"driver\":\"virtio-net-pci\",\"id\":\"net0\",\"bus\":\"port-net0\",\
 		\"netdev\":\"net0\",\"mac\":\"$mac\",\"mq\":true,\"vectors\":6}" || return 1

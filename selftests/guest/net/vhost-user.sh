@@ -38,12 +38,12 @@ plug() {
 	_nic="\"driver\":\"virtio-net-pci\",\"id\":\"$1\",\"netdev\":\"$1\",\"bus\":\"$2\",\"mq\":true"
 	add_socket "$1" "$1.sock" &&
 		qmp_cmd netdev_add "{\"type\":\"vhost-user\",\"id\":\"$1\",\"chardev\":\"$1\",\"queues\":2}" >/dev/null &&
-		qmp_cmd device_add "{$_nic,\"mac\":\"52:54:00:76:75:0$3\"$4}" >/dev/null && wait_for 20 nic_of "$1"
+		qmp_cmd device_add "{$_nic,\"mac\":\"52:54:00:76:75:0$3\"$4}" >/dev/null && wait_for_device nic_of "$1"
 }
 
 # unplug END: the character device goes with the network device.
 unplug() {
-	qmp_cmd device_del "{\"id\":\"$1\"}" >/dev/null && wait_for 30 is_gone "$1" &&
+	unplug_device "$1" is_gone "$1" &&
 		wait_for 30 qmp_cmd netdev_del "{\"id\":\"$1\"}" && wait_for_slot
 }
 

@@ -54,12 +54,11 @@ done
 # By the host, which waits until the guest lets go of it.
 unplugged() {
 	_virtio=$(virtio_of_front rng)
-	qmp_cmd device_del '{"id":"rng"}' >/dev/null || return 1
-	wait_for 30 gone "$_virtio" || return 1
+	unplug_device rng gone "$_virtio" || return 1
 	wait_for_slot
 	qmp_cmd device_add '{"driver":"virtio-rng-pci","id":"rng","bus":"port-rng","rng":"seed"}' \
 		>/dev/null || return 1
-	wait_for 30 virtio_of_front rng && wait_for 10 front_rng
+	wait_for_device virtio_of_front rng && wait_for 10 front_rng
 }
 if [ "$HARNESS_TRANSPORT" = pci ]; then
 	check "a device that is unplugged and plugged in works" unplugged

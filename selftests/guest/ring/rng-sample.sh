@@ -124,8 +124,7 @@ check "what is read after that is random" works
 # By the host, which waits until the guest lets go of it.
 unplugged() {
 	choose $mute && start_reader || return 1
-	qmp_cmd device_del '{"id":"mute"}' >/dev/null || return 1
-	wait_for 30 test ! -e "/sys/bus/virtio/devices/$mute_dev" && reader_loses_device
+	unplug_device mute test ! -e "/sys/bus/virtio/devices/$mute_dev" && reader_loses_device
 }
 if [ "$HARNESS_TRANSPORT" = pci ]; then
 	check "the silent one is unplugged under a read" unplugged

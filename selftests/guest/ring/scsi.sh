@@ -42,7 +42,7 @@ plug() {
 			>/dev/null && wait_for 30 disks 2
 }
 unplug() {
-	qmp_cmd device_del '{"id":"more"}' >/dev/null && wait_for 30 disks 1
+	unplug_device more disks 1
 }
 check "a disk that is plugged in appears" plug
 check "a disk that is unplugged goes" unplug

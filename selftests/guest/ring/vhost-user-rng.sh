@@ -18,12 +18,12 @@ plug() {
 	host bg 'exec vhost-device-rng -s rng.sock' >/dev/null && wait_for 20 host sh '[ -S rng.sock0 ]' &&
 		add_socket rng rng.sock0 &&
 		qmp_cmd device_add '{"driver":"vhost-user-rng-pci","id":"rng","chardev":"rng","bus":"spare0"}' >/dev/null &&
-		wait_for 20 virtio_of_type 4
+		wait_for_device virtio_of_type 4
 }
 
 unplug() {
 	_device=$(virtio_of_type 4)
-	qmp_cmd device_del '{"id":"rng"}' >/dev/null && wait_for 30 test ! -e "/sys/bus/virtio/devices/$_device"
+	unplug_device rng test ! -e "/sys/bus/virtio/devices/$_device"
 }
 
 check "a device is plugged in" plug
