@@ -107,13 +107,22 @@ port_named() {
 	return 1
 }
 
+# has_peer PORT: whether QEMU has taken a connection to a port that it listens on. One that the host has made waits.
+has_peer() {
+	qmp_cmd query-chardev | grep -q ":$1,server=on <-> "
+}
+
+has_no_peer() {
+	! has_peer "$1"
+}
+
 # port_to_host DEVICE PORT FILE: sends a file to the host through a port, where the host listens.
 port_to_host() {
+	wait_for 20 has_no_peer "$2" || return 1
 	host sh 'rm -f port.bin'
 	_reader=$(host bg "exec socat -u TCP:127.0.0.1:$2 OPEN:port.bin,creat,trunc") || return 1
 	# What is written while nobody is there is thrown away.
-	wait_for 20 host sh "ss -tn | grep -q ':$2 '" || return 1
-	sleep 0.5
+	wait_for 20 has_peer "$2" || return 1
 	_want=$(sha256sum <"$3")
 	within 60 dd if="$3" of="$1" bs=64k 2>/dev/null || return 1
 	wait_for 20 host sh "[ \"\$(sha256sum <port.bin)\" = '$_want' ]"
