@@ -10,8 +10,9 @@ use kernel::time::{
 };
 
 /// The factor for the time limits of tests. An event comes soon or never, so a limit only ends a
-/// test that is stuck. Kernels with KASAN and other checkers are slower.
-const PATIENCE: i64 = if cfg!(CONFIG_KASAN) { 10 } else { 1 };
+/// test that is stuck. An emulated processor that shares one of the machine's with others may stand
+/// still for seconds. Kernels with KASAN and other checkers are slower.
+const PATIENCE: i64 = if cfg!(CONFIG_KASAN) { 10 } else { 4 };
 
 /// Waits until `condition` holds, for up to `millis` milliseconds. Returns whether it holds.
 pub fn until(millis: u32, mut condition: impl FnMut() -> bool) -> bool {

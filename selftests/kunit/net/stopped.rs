@@ -59,10 +59,13 @@ fn transmit(fixture: &NetFixture, interrupts: bool) -> Result {
     Ok(())
 }
 
-/// Checks that frames are sent within a time, and that none was dropped.
+/// Checks that frames are sent within a time, that none was dropped, and that it was not the
+/// watchdog who woke the queue.
 fn goes_on(fixture: &NetFixture, nic: &Nic, millis: u32) -> Result {
+    let timeouts = nic.stats().tx_errors;
     goes_on_after_pause(fixture, nic, millis)?;
     check_eq!(nic.stats().tx_dropped, 0);
+    check_eq!(nic.stats().tx_errors, timeouts);
     Ok(())
 }
 
@@ -223,6 +226,7 @@ mod suite {
                     check!(wait::until(2_000, || send(&nic).is_ok()));
                 }
                 check!(wait::until(5_000, || fixture.fake_nic.sent() == before + 50));
+                check_eq!(nic.stats().tx_errors, 0);
                 nic.set_up(false)?;
             }
         }
