@@ -93,8 +93,8 @@ impl DevLock {
     /// `dev` is valid.
     pub(crate) unsafe fn is_for(&self, dev: *mut bindings::net_device) -> bool {
         // SAFETY: By the safety requirements, `dev` is valid.
-        self.has_lock_of(dev)
-            || self.has_rtnl && !unsafe { bindings::rust_netdev_has_own_lock(dev) }
+        let by_rtnl = || unsafe { !bindings::rust_netdev_has_own_lock(dev) };
+        self.has_lock_of(dev) || self.has_rtnl && by_rtnl()
     }
 }
 
@@ -195,11 +195,12 @@ impl<T: Operations> Device<T> {
     /// Calls `f` with the lock of the device held, if it has one of its own. Process context,
     /// sleeps.
     pub fn with_lock<R>(&self, rtnl: &mut Rtnl, f: impl FnOnce(&mut Rtnl) -> R) -> R {
-        // SAFETY: The device is valid (type invariant). This thread does not hold its lock if there
-        // is no evidence of that in `rtnl`, which is the only evidence (type invariant).
-        if rtnl.has_lock_of(self.as_raw())
-            || !unsafe { bindings::rust_netdev_lock_own(self.as_raw()) }
-        {
+        if rtnl.has_lock_of(self.as_raw()) {
+            return f(rtnl);
+        }
+        // SAFETY: The device is valid (type invariant). This thread does not hold its lock, as
+        // there is no evidence of that in `rtnl`, which is the only evidence (type invariant).
+        if !unsafe { bindings::rust_netdev_lock_own(self.as_raw()) } {
             return f(rtnl);
         }
         // SAFETY: The lock was taken just now. `rtnl` is not in use while `f` runs.

@@ -248,11 +248,12 @@ impl<T: Operations> Device<T> {
             Some(unsafe { device::Device::from_raw(params.dma) })
         };
         let parent = &self.private().parent;
-        // SAFETY: No instance belongs to the pools. The core frees the memory before the device
-        // goes, or starts the queue with the memory, which is then dropped before the device, or
-        // while the instance is disabled.
-        let new_pool =
-            |size, dma| unsafe { PagePool::new(self.as_raw(), null_mut(), size, parent, dma) };
+        let new_pool = |size, dma| {
+            // SAFETY: No instance belongs to the pools. The core frees the memory before the device
+            // goes, or starts the queue with the memory, which is then dropped before the device,
+            // or while the instance is disabled.
+            unsafe { PagePool::new(self.as_raw(), null_mut(), size, parent, dma) }
+        };
         let mut pool = new_pool(params.size, dma)?;
         if let Some(kind) = T::rx_kind(self, index) {
             pool.allocate_kept(kind)?;
