@@ -215,7 +215,12 @@ impl<'bound> Operations for Nic<'bound> {
 
     fn rx_kind(dev: &Device<Self>, queue: usize) -> Option<RxKind> {
         let nic = dev.data();
-        rx::kind(nic, nic.pairs.get(queue)?)
+        let pair = nic.pairs.get(queue)?;
+        // The buffers of an AF_XDP socket are its own.
+        if pair.has_xsk.read_once() {
+            return None;
+        }
+        rx::kind(nic, pair)
     }
 
     fn stop_rx(dev: &Device<Self>, queue: usize, lock: &mut DevLock) -> Result {

@@ -118,8 +118,8 @@ impl Rtnl {
     pub fn lock() -> RtnlGuard<'static> {
         // SAFETY: May be called in process context. The guard releases the lock.
         unsafe { bindings::rtnl_lock() };
-        // SAFETY: It was locked just now. There is no other evidence: with that, this thread would
-        // wait for itself for ever.
+        // SAFETY: It was locked just now. There is no other evidence of the RTNL: with that, this
+        // thread would wait for itself for ever.
         RtnlGuard(unsafe { Self::new(null_mut()) }, PhantomData)
     }
 
@@ -194,16 +194,21 @@ impl<T: Operations> Device<T> {
 
     /// Calls `f` with the lock of the device held, if it has one of its own. Process context,
     /// sleeps.
+    ///
+    /// Deadlocks if this thread holds the lock, and `rtnl` is not the evidence of that: in
+    /// [`Operations::vlan_add`] and [`Operations::vlan_kill`], and within `with_lock` of another
+    /// device.
     pub fn with_lock<R>(&self, rtnl: &mut Rtnl, f: impl FnOnce(&mut Rtnl) -> R) -> R {
         if rtnl.has_lock_of(self.as_raw()) {
             return f(rtnl);
         }
-        // SAFETY: The device is valid (type invariant). This thread does not hold its lock, as
-        // there is no evidence of that in `rtnl`, which is the only evidence (type invariant).
+        // SAFETY: The device is valid (type invariant). If this thread holds the lock already, it
+        // waits for itself for ever.
         if !unsafe { bindings::rust_netdev_lock_own(self.as_raw()) } {
             return f(rtnl);
         }
-        // SAFETY: The lock was taken just now. `rtnl` is not in use while `f` runs.
+        // SAFETY: The lock was taken just now, so there is no other evidence of it. `rtnl` is not in
+        // use while `f` runs.
         let result = f(&mut unsafe { Rtnl::new(self.as_raw()) });
         // SAFETY: It was locked above.
         unsafe { bindings::rust_netdev_unlock(self.as_raw()) };

@@ -105,7 +105,10 @@ impl fmt::Display for Settings {
     }
 }
 
-/// The settings that are still to be sent to a device. Changes with the RTNL held.
+/// The settings that are still to be sent to a device.
+///
+/// They are sent, and replaced by those that failed, with the RTNL and the lock of the device held.
+/// A setting is recorded with one of the two locks held, so two threads may do that at a time.
 pub(crate) struct PendingSettings {
     /// [`Settings`].
     settings: Atomic<u32>,
@@ -126,7 +129,8 @@ impl PendingSettings {
     }
 
     /// Records that `setting` failed with `e`. If the device did not answer, the setting is sent
-    /// again later, because the device may have changed it. With the RTNL held.
+    /// again later, because the device may have changed it. With the RTNL or the lock of the device
+    /// held.
     pub(crate) fn failed(&self, dev: &Device<impl Operations>, setting: Setting, e: Error) {
         if !is_unanswered(e) {
             return;
@@ -135,9 +139,8 @@ impl PendingSettings {
             // Also if the command was not sent: a new VLAN is the first of the list.
             self.restart_vlans();
         }
-        let before = self.settings();
-        self.set(before.with(setting));
-        if before == Settings::NONE {
+        // Who records the first setting schedules the attempt.
+        if self.add(setting) == Settings::NONE {
             self.schedule_retry(dev);
         }
     }
@@ -160,7 +163,8 @@ impl PendingSettings {
     }
 
     /// Records how many VLANs were sent. If there are more than before, counts attempts anew: a
-    /// slow device gets all VLANs, however many attempts that takes. With the RTNL held.
+    /// slow device gets all VLANs, however many attempts that takes. With the RTNL and the lock of
+    /// the device held.
     pub(super) fn set_vlans(&self, sent: usize) {
         if sent > self.vlans() {
             self.attempts.store(0, Relaxed);
@@ -184,13 +188,21 @@ impl PendingSettings {
         Settings(self.settings.load(Relaxed))
     }
 
-    fn set(&self, settings: Settings) {
-        self.settings.store(settings.0, Relaxed);
+    /// Adds a setting, and returns the settings that were there before.
+    fn add(&self, setting: Setting) -> Settings {
+        let mut before = self.settings();
+        loop {
+            let with = before.with(setting);
+            match self.settings.cmpxchg(before.0, with.0, Relaxed) {
+                Ok(_) => return before,
+                Err(now) => before = Settings(now),
+            }
+        }
     }
 
     /// Replaces the pending settings by `left`, and schedules an attempt if there are any.
     pub(super) fn replace(&self, dev: &Device<impl Operations>, left: Settings) {
-        self.set(left);
+        self.settings.store(left.0, Relaxed);
         if left == Settings::NONE {
             self.attempts.store(0, Relaxed);
         } else {
@@ -207,8 +219,7 @@ impl PendingSettings {
                 dev.schedule_later(millis);
             }
             None => {
-                let left = self.settings();
-                self.set(Settings::NONE);
+                let left = Settings(self.settings.xchg(Settings::NONE.0, Relaxed));
                 self.attempts.store(0, Relaxed);
                 dev.netdev_warn(fmt!(
                     "gave up sending settings to the device: {}; the next reset sends them again\n",
@@ -234,6 +245,16 @@ mod tests {
                 assert_eq!(Settings::all().without(one).has(other), one != other);
             }
         }
+    }
+
+    #[test]
+    fn settings_are_added() {
+        let pending = PendingSettings::new();
+        let one = Settings::NONE.with(Setting::Vlans);
+        assert_eq!(pending.add(Setting::Vlans), Settings::NONE);
+        assert_eq!(pending.add(Setting::Coalescing), one);
+        assert_eq!(pending.add(Setting::Vlans), one.with(Setting::Coalescing));
+        assert_eq!(pending.settings(), one.with(Setting::Coalescing));
     }
 
     #[test]

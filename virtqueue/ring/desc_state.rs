@@ -120,10 +120,11 @@ pub(super) unsafe fn get<T>(states: &[DescState<T>], id: impl Into<usize>) -> &D
     unsafe { states.get_unchecked(id) }
 }
 
-/// Returns the number of descriptor states that a ring with `size` descriptors needs memory for.
+/// Returns the number of elements that a table with one element for each id of a ring needs memory
+/// for, if the ring has `size` descriptors.
 ///
 /// A processor that goes on with an id before it has found that the id is out of range reads one of
-/// these. Those from `size` on are zeroes, and part of no ring.
+/// these. Those from `size` on are zeroes, and are not used otherwise.
 pub const fn states_in_reach(size: u16) -> usize {
     (size as usize).next_power_of_two()
 }

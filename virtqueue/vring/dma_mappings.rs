@@ -13,7 +13,10 @@ use crate::{
         Mapping,
         TO_DEVICE, //
     },
-    ring::Translate,
+    ring::{
+        states_in_reach,
+        Translate, //
+    },
     segment::{
         Kind,
         Segment, //
@@ -169,7 +172,8 @@ impl DmaMappings {
     ///
     /// `ENOMEM`.
     pub(crate) fn new(mapper: Mapper, ids: u16) -> Result<Self> {
-        let mut own = KVVec::with_capacity(ids.into(), GFP_KERNEL)?;
+        let reach = states_in_reach(ids);
+        let mut own = KVVec::with_capacity(reach, GFP_KERNEL | __GFP_ZERO)?;
         for _ in 0..ids {
             own.push(Block::new(), GFP_KERNEL)?;
         }

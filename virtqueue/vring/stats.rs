@@ -5,7 +5,10 @@
 //! The counters are plain words, which may be read at any time. They are not ordered among each
 //! other, and if two CPUs count the same event at the same time, one count may be lost.
 
-use crate::bindings;
+use crate::{
+    bindings,
+    ring::states_in_reach, //
+};
 use core::cell::UnsafeCell;
 use kernel::{
     alloc::KVVec,
@@ -95,7 +98,8 @@ impl Stamps {
     ///
     /// `ENOMEM`.
     pub(crate) fn new(ids: u16) -> Result<Self> {
-        let mut stamps = KVVec::with_capacity(ids.into(), GFP_KERNEL)?;
+        let reach = states_in_reach(ids);
+        let mut stamps = KVVec::with_capacity(reach, GFP_KERNEL | __GFP_ZERO)?;
         for _ in 0..ids {
             stamps.push(Stamp(UnsafeCell::new(0)), GFP_KERNEL)?;
         }

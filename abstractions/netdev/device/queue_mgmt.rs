@@ -3,8 +3,9 @@
 //! Restarts of single receive queues by the core (`struct netdev_queue_mgmt_ops`).
 //!
 //! The core asks for memory for the queue, has the driver stop the queue, and starts it with the
-//! new memory. So a queue for which there is no memory goes on with its old memory. The core keeps
-//! the memory that is not in use, and frees it.
+//! new memory: a page pool, with the first buffers. So a queue for which there is no memory
+//! goes on with its old memory. The driver allocates further buffers when the queue starts. The
+//! core keeps the memory that is not in use, and frees it.
 //!
 //! The memory is that of the page pool of the queue: another one with the same properties. The CPU
 //! reads all of it, so memory of a provider that the CPU must not read (devmem, io_uring zero copy)

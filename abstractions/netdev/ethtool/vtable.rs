@@ -115,8 +115,8 @@ impl<E: EthtoolOps> Vtable<E> {
         _kernel_ring: *mut bindings::kernel_ethtool_ringparam,
         _extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `ring` is the
-        // core's own.
+        // SAFETY: `dev` is one of the driver, and its lock and the RTNL are held (see the type);
+        // `ring` is the core's own.
         let (dev, rtnl, ring) = unsafe {
             (
                 device_of::<E::Net>(dev),
@@ -198,8 +198,8 @@ impl<E: EthtoolOps> Vtable<E> {
         dev: *mut bindings::net_device,
         channels: *mut bindings::ethtool_channels,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `channels` is
-        // the core's own.
+        // SAFETY: `dev` is one of the driver, and its lock and the RTNL are held (see the type);
+        // `channels` is the core's own.
         let (dev, rtnl, from) = unsafe {
             (
                 device_of::<E::Net>(dev),

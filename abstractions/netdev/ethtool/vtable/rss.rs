@@ -87,8 +87,8 @@ impl<E: EthtoolOps> Vtable<E> {
         param: *mut bindings::ethtool_rxfh_param,
         _extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `param` is the
-        // core's own.
+        // SAFETY: `dev` is one of the driver, and its lock and the RTNL are held (see the type);
+        // `param` is the core's own.
         let (dev, rtnl, param) = unsafe {
             (
                 device_of::<E::Net>(dev),
@@ -137,8 +137,8 @@ impl<E: EthtoolOps> Vtable<E> {
         fields: *const bindings::ethtool_rxfh_fields,
         _extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `fields` is the
-        // core's own.
+        // SAFETY: `dev` is one of the driver, and its lock and the RTNL are held (see the type);
+        // `fields` is the core's own.
         let (dev, rtnl, fields) = unsafe {
             (
                 device_of::<E::Net>(dev),
