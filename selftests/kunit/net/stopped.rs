@@ -28,6 +28,9 @@ const TX: usize = 1;
 /// The time after which the watchdog takes a queue for stuck, in milliseconds: less than usual.
 const WATCHDOG_MS: u32 = 1_000;
 
+/// The same where the watchdog is to find nothing, though the guest stands still for seconds.
+const PATIENT_WATCHDOG_MS: u32 = 600_000;
+
 /// Sends a frame.
 fn send(nic: &Nic) -> Result {
     nic.send(&from_us(3, 64)?, 0, Offload::default())
@@ -78,9 +81,16 @@ fn goes_on_after_pause(fixture: &NetFixture, nic: &Nic, millis: u32) -> Result {
     Ok(())
 }
 
-/// Returns the interface, up, with or without transmit NAPI.
+/// Returns the interface, up, with or without transmit NAPI. Its watchdog finds nothing.
 fn up(fixture: &NetFixture, tx_frames: u32) -> Result<Nic> {
-    fixture.nic()?.set_tx_frames(tx_frames)?;
+    up_watched(fixture, tx_frames, PATIENT_WATCHDOG_MS)
+}
+
+/// Returns the interface, up, with a time after which the watchdog takes a queue for stuck.
+fn up_watched(fixture: &NetFixture, tx_frames: u32, watchdog_ms: u32) -> Result<Nic> {
+    let nic = fixture.nic()?;
+    nic.set_watchdog(watchdog_ms)?;
+    nic.set_tx_frames(tx_frames)?;
     fixture.up()
 }
 
@@ -126,8 +136,7 @@ mod suite {
         long!();
         for tx_frames in [1, 0] {
             let fixture = NetFixture::with(&[])?;
-            fixture.nic()?.set_watchdog(WATCHDOG_MS)?;
-            let nic = up(&fixture, tx_frames)?;
+            let nic = up_watched(&fixture, tx_frames, WATCHDOG_MS)?;
             fill(&fixture, &nic)?;
             let kicks = fixture.fake.traffic(TX).kicks;
             transmit(&fixture, false)?;
@@ -152,7 +161,6 @@ mod suite {
             nic.set_tx_frames(after)?;
             nic.set_up(true)?;
             check!(wait::until(5_000, || nic.state().carrier));
-            // Without a timeout of the watchdog, which comes after some seconds.
             goes_on_after_pause(&fixture, &nic, 2_000)?;
             check_eq!(nic.stats().tx_errors, 0);
         }
