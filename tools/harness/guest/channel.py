@@ -112,3 +112,6 @@ class Requests:
             return 124, "timed out"
         except (Failure, ValueError, OSError) as error:
             return 1, str(error)
+        except Exception as error:  # pylint: disable=broad-except
+            # A fault of a script's action fails the script, and leaves the others of the guest.
+            return 1, f"{type(error).__name__}: {error}"
