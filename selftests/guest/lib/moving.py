@@ -81,6 +81,6 @@ def actions(guest) -> dict:
             bridges[0].tap = name
 
     def returned(count: str) -> str:
-        return bridges[0].returned(count)
+        return bridges[0].returned(count) if bridges else "0"
 
     return {"bridge": bridge, "move": lambda _: go(False), "turn_back": lambda _: go(True), "returned": returned}

@@ -17,9 +17,11 @@ def actions(guest) -> dict:
                                              cwd=guest.rundir, log="wire-peer.log"))
 
     def stop(_argument: str) -> None:
-        started[-1].send_signal(signal.SIGSTOP)
+        for child in started[-1:]:
+            child.send_signal(signal.SIGSTOP)
 
     def cont(_argument: str) -> None:
-        started[-1].send_signal(signal.SIGCONT)
+        for child in started[-1:]:
+            child.send_signal(signal.SIGCONT)
 
     return {"start": start, "stop": stop, "cont": cont}

@@ -62,8 +62,8 @@ answers() {
 	reaches "$NET_HOST"
 }
 
-# goes_on ROWS NAME: what must be true when the process goes on.
-goes_on() {
+# stuck_and_on ROWS NAME: what must be true when the process stands still and goes on.
+stuck_and_on() {
 	check "$1 $2: the watchdog finds the queue stuck" stands_still
 	check "$1 $2: packets are answered again" wait_for 60 answers
 	flood_ends
@@ -71,13 +71,14 @@ goes_on() {
 	check "$1 $2: a file arrives from the host" download 4
 }
 
-check "the other end starts" host run start
-check "the other end has the wire" wait_for 20 host sh "ip link show wire0"
+check "the other end starts" host run start || exit 1
+check "the other end has the wire" wait_for 20 host sh "ip link show wire0" || exit 1
 check "the other end has addresses" host sh \
-	"ip addr add $NET_HOST/24 dev wire0 && ip -6 addr add $NET_HOST6/64 dev wire0 nodad && ip link set wire0 up"
-check "the interface comes up" nic_up "$nic" 0
-goes_on N57 "TX NAPI"
+	"ip addr add $NET_HOST/24 dev wire0 && ip -6 addr add $NET_HOST6/64 dev wire0 nodad && ip link set wire0 up" ||
+	exit 1
+check "the interface comes up" nic_up "$nic" 0 || exit 1
+stuck_and_on N57 "TX NAPI"
 ip link set "$nic" down
 check "TX NAPI is off" ethtool -C "$nic" tx-frames 0
 nic_up "$nic" 0
-goes_on N57 "no TX NAPI"
+stuck_and_on N57 "no TX NAPI"
