@@ -53,7 +53,7 @@ from .kunit import complaints
 _running = threading.Lock()
 
 #: Seconds that a script, and one that is long, gets. They are no measure of anything.
-_LIMIT, _LONG_LIMIT = 1800, 6 * 3600
+_LIMIT, _LONG_LIMIT = 900, 6 * 3600
 
 _GUEST = re.compile(r"^# guest:(.*)$", re.M)
 _CASE = re.compile(r"^# case: (\S+) ([^{\n]*)(\{.*\})$", re.M)
