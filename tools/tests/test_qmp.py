@@ -45,6 +45,14 @@ def test_events_and_a_second_greeting_are_no_answer(monitor):
     qmp.close()
 
 
+def test_a_monitor_that_says_nothing_is_a_failure(monitor):
+    qmp = monitor([{"return": {}}], [], [])
+    qmp._sock.settimeout(0.1)
+    with pytest.raises(Failure, match="does not answer"):
+        qmp.command("query")
+    qmp.close()
+
+
 def test_an_error_has_the_text_of_the_monitor(monitor):
     qmp = monitor([{"return": {}}], [{"error": {"desc": "no such device"}}])
     with pytest.raises(Failure, match="QMP query: no such device"):

@@ -177,14 +177,13 @@ class Machine:
         self._forget_left()
         argv = migration.arrival(self._argv, self.sockets, name, taps)
         child, monitor = self._start_qemu(argv, name)
+        arrived = False
         try:
             migration.move(self._qmp, monitor, self.sockets / f"migration{name}", cancel)
-        except Failure:
-            cancel = True
-            raise
+            arrived = not cancel
         finally:
-            self._left = (child, monitor) if cancel else (self._child, self._qmp)
-            if not cancel:
+            self._left = (self._child, self._qmp) if arrived else (child, monitor)
+            if arrived:
                 self._channel.move(self.sockets / f"channel{name}")
                 self._argv, self._child, self._qmp = argv, child, monitor
 

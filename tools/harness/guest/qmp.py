@@ -37,7 +37,10 @@ class Qmp:
         self.command("qmp_capabilities")
 
     def _read(self) -> dict:
-        line = self._file.readline()
+        try:
+            line = self._file.readline()
+        except OSError as error:
+            raise Failure(f"QEMU's monitor does not answer: {error}")
         if not line:
             raise Failure("QEMU closed its monitor")
         return json.loads(line)
