@@ -211,7 +211,17 @@ def test_rows_of_hostile_md_have_a_test_by_their_name():
 
 def test_tables_and_picture_of_figures_are_those_of_their_file():
     known = figures.load()
-    assert figures.stamp() in figures.PICTURE.read_text(), "run make docs"
+    assert figures.is_drawn(), "run make docs"
     for document in sorted(docs.DOCS.glob("*.md")):
         text = document.read_text()
         assert figures.renewed(text, known) == text, f"{document.name}: run make docs"
+
+
+def test_a_picture_of_other_figures_is_drawn_anew(tmp_path):
+    source, picture = tmp_path / "figures.json", tmp_path / "growth.svg"
+    source.write_text("{}")
+    assert not figures.is_drawn(picture, source)
+    picture.write_text(f"<?xml?>\n{figures.stamp(source)}\n<svg/>")
+    assert figures.is_drawn(picture, source)
+    source.write_text("{ }")
+    assert not figures.is_drawn(picture, source)

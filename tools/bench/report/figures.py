@@ -137,6 +137,11 @@ def stamp(path: Path = FILE) -> str:
     return f"<!-- {path.name} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()} -->"
 
 
+def is_drawn(path: Path = PICTURE, source: Path = FILE) -> bool:
+    """Returns whether the picture is that of the figures."""
+    return path.exists() and stamp(source) in path.read_text(encoding="utf-8")
+
+
 def draw(found: dict, path: Path = PICTURE) -> None:
     """Draws the growth. Raises `Failure` without a plotting library."""
     report = Report(path, {})

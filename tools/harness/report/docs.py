@@ -94,15 +94,17 @@ def _head(*titles) -> str:
 
 def main(_args) -> int:
     """Makes everything anew."""
-    draw(SOURCE, PICTURE)
     PARITY.write_text(parity_page())
     say(f"{PARITY.relative_to(REPO)} made")
     known = figures.load()
-    figures.draw(known)
-    say(f"{figures.PICTURE.relative_to(REPO)} drawn")
     for document in sorted(DOCS.glob("*.md")):
         text = document.read_text()
         if (new := figures.renewed(excerpts.renewed(text), known)) != text:
             document.write_text(new)
             say(f"{document.relative_to(REPO)}: code and figures renewed")
+    # Last: they need programs that are not on every machine.
+    draw(SOURCE, PICTURE)
+    if not figures.is_drawn():
+        figures.draw(known)
+        say(f"{figures.PICTURE.relative_to(REPO)} drawn")
     return 0
