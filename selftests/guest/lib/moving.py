@@ -13,7 +13,7 @@ _LIMIT = 30
 
 
 class Bridge:
-    """The switch that the guest's first NIC is connected to, wherever the guest is."""
+    """The bridge that the guest's first NIC is connected to, wherever the guest is."""
 
     def __init__(self, guest):
         self._namespace, self._rundir = guest.namespace, guest.rundir

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The guest moves from one QEMU to another under traffic, with and without an XDP program. The switch sends the packets
+# The guest moves from one QEMU to another under traffic, with and without an XDP program. The bridge sends the packets
 # for the guest to the QEMU that the guest has left until something has come from the other one.
 #
 # guest: {"long":true,"vcpus":2,"mem":"512M","cmdline":"harness.migrate","net":[{"queues":4,"dhcp":false}]}
@@ -29,7 +29,7 @@ turns_back() {
 	host run turn_back && answers
 }
 
-# there_and_back COUNT: several moves, with some time for traffic after each.
+# several COUNT: several moves, with some time for traffic after each.
 several() {
 	for _ in $(seq "$1"); do moves && sleep 1 || return 1; done
 }
@@ -80,8 +80,7 @@ check "N43 bytes arrive though a move is cancelled" while_carrying turns_back
 # Nothing is sent meanwhile but by what announces the guest.
 mac=$(cat "/sys/class/net/$nic/address")
 host sh "ip neigh replace $NET_GUEST lladdr $mac nud permanent dev br0"
-host bg "timeout 120 tcpdump -c 1 -nn -i br0 'arp and src host $NET_GUEST and dst host $NET_GUEST' >announce.txt 2>&1" >/dev/null
-wait_for 20 host sh 'grep -q listening announce.txt'
+capture announce.txt "-c 1 -i br0 'arp and src host $NET_GUEST and dst host $NET_GUEST'" || exit 1
 check "N43 the guest moves while no packet goes" host run move
 check "N43 the interface announces itself" wait_for 30 host sh "grep -q 'ARP.*$NET_GUEST' announce.txt"
 check "N43 the host reaches the guest" wait_for 30 reached
