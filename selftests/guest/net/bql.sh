@@ -27,14 +27,14 @@ inflight() {
 	[ "$(cat "$limits/inflight")" -gt 0 ]
 }
 
-stream "$nic"
+stream "$nic" || exit 1
 # A look at the right moment: on one processor, what looks runs mostly when all is done.
 if try_for 20 inflight; then
 	ok "N58 bytes are outstanding"
 else
 	skip "N58 bytes are outstanding" "none of the looks met any"
 fi
-end_stream
+end_stream || exit 1
 check "N58 none are when all is done" wait_for 5 sh -c "[ \$(cat $limits/inflight) = 0 ]"
 check "N58 the limit adapts" test "$(cat "$limits/limit")" -gt 0
 irqs=$(tx_irqs)

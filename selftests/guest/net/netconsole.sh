@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
 need_host
-tap_plan 5
+tap_plan 6
 
 nic=$(nic_by_index 0)
 check "N64 traffic" nic_up "$nic" 0
@@ -20,7 +20,7 @@ for i in 1 2 3 4 5; do
 	echo "harness netconsole message $i" >/dev/kmsg
 done
 check "N64 messages arrive" wait_for 20 host sh 'grep -q "harness netconsole message 5" netconsole.txt'
-stream "$nic" --bidir
+stream "$nic" --bidir || exit 1
 for i in $(seq 1 200); do
 	echo "harness netconsole line $i under load" >/dev/kmsg
 done
@@ -30,6 +30,9 @@ arrives_under_load() {
 		host sh 'grep -q "harness netconsole last line under load" netconsole.txt'
 }
 check "N64 messages arrive under load" wait_for 20 arrives_under_load
+lines=$(host sh 'grep -c "harness netconsole line [0-9]* under load" netconsole.txt')
+diag "$lines of 200 lines under load"
+check "N64 many of the lines arrive" test "$lines" -ge 50
 end_stream
 modprobe -r netconsole
 check "N64 traffic after that" ping -c3 -i0.2 "$NET_HOST"

@@ -45,7 +45,7 @@ none_large() {
 	is_streaming && host sh "$CAPTURE -c 200 -i tap0 'tcp and src host $NET_GUEST and greater 1000' $COUNT_LARGE"
 }
 
-stream "$nic"
+stream "$nic" || exit 1
 check "N32 large packets leave the guest" large "src host $NET_GUEST"
 ethtool -K "$nic" tso off >/dev/null
 check "N32 segmentation goes off under traffic" sh -c "ethtool -k $nic | grep -q 'tx-tcp-segmentation: off'"
@@ -70,13 +70,13 @@ none_large_comes() {
 }
 
 ethtool -K "$nic" gro off >/dev/null
-stream "$nic" -R
+stream "$nic" -R || exit 1
 check "N36 large packets arrive" guest_large
 end_stream
 check "N36 a file arrives in large packets" download 8
 check "N38 merged packets go off" ethtool -K "$nic" rx-gro-hw off
 check_eq "N38 merged packets are off" "$(feature_of "$nic" rx-gro-hw)" off
 check "N38 a file arrives in small packets" download 8
-stream "$nic" -R
+stream "$nic" -R || exit 1
 check "N38 no large packet arrives then" wait_for 20 none_large_comes
 end_stream
