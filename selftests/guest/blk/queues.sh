@@ -81,15 +81,30 @@ fi
 check_eq "B26 as many requests as fit the ring" "$(depth blk0)" 128
 check_eq "B26 half as many without indirect tables" "$(depth blk2)" 32
 
+# requests DISK: prints how many reads and writes have ended.
+requests() {
+	awk '{ print $1 + $5 }' "/sys/block/$1/stat"
+}
+
+has_ended() {
+	[ "$(requests "$1")" -gt "$2" ]
+}
+
+# does_some DISK: waits until the disk has done some more.
+does_some() {
+	wait_for 20 has_ended "$1" $(($(requests "$1") + 20))
+}
+
 # CPUs that go and come back.
 if [ -w /sys/devices/system/cpu/cpu3/online ]; then
-	fio --name=v --filename="/dev/$(disk_by_serial blk0)" --direct=1 --rw=randrw --bs=4k --iodepth=16 \
+	disk=$(disk_by_serial blk0)
+	fio --name=v --filename="/dev/$disk" --direct=1 --rw=randrw --bs=4k --iodepth=16 \
 		--ioengine=libaio --size=32m --time_based --runtime=6 --verify=crc32c --minimal \
 		--output=/tmp/fio.log &
 	load=$!
-	sleep 1
+	does_some "$disk"
 	check "B27 a CPU goes under I/O" sh -c "echo 0 > /sys/devices/system/cpu/cpu3/online"
-	sleep 1
+	does_some "$disk"
 	check "B27 and comes back" sh -c "echo 1 > /sys/devices/system/cpu/cpu3/online"
 	wait $load
 	check_eq "B27 I/O goes on meanwhile" $? 0

@@ -74,7 +74,7 @@ unbind_silent() {
 	limit 1 || return 1
 	dd if="/dev/$disk" of=/dev/null bs=4k count=64 iflag=direct 2>/dev/null &
 	wait_for 20 is_busy || return 1
-	timeout 60 sh -c "echo $dev > $bus/$driver/unbind" || return 1
+	within 60 sh -c "echo $dev > $bus/$driver/unbind" || return 1
 	limit 0
 	wait
 	[ ! -e "/sys/block/$disk" ]
@@ -110,7 +110,7 @@ vanish() {
 }
 
 unbind_vanished() {
-	timeout 60 sh -c "echo $dev > $bus/$driver/unbind"
+	within 60 sh -c "echo $dev > $bus/$driver/unbind"
 }
 
 # meanwhile COMMAND...: a read is outstanding, and ends well after the command.
@@ -126,7 +126,7 @@ meanwhile() {
 
 flr() {
 	echo flr > "/sys/bus/pci/devices/$pci/reset_method" 2>/dev/null
-	timeout 60 sh -c "echo 1 > /sys/bus/pci/devices/$pci/reset"
+	within 60 sh -c "echo 1 > /sys/bus/pci/devices/$pci/reset"
 }
 
 # The function answers again when it was reset, as the transport enables it then.
@@ -142,7 +142,7 @@ sleep_vanished() {
 	wait_for 20 is_busy || return 1
 	decode 0
 	echo devices > /sys/power/pm_test || return 1
-	timeout 120 sh -c "echo mem > /sys/power/state"
+	within 120 sh -c "echo mem > /sys/power/state"
 	slept=$?
 	echo none > /sys/power/pm_test
 	limit 0

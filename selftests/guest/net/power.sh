@@ -30,12 +30,21 @@ nap() {
 	echo "$1" >/sys/power/pm_test && echo "$2" >/sys/power/state
 }
 
+# nap_under_traffic: sleeps while packets go and come.
+nap_under_traffic() {
+	_before=$(moved "$nic")
+	ping -q -f -w 8 -s 3000 "$NET_HOST" >/dev/null &
+	_pid=$!
+	wait_for 20 has_moved "$nic" $((_before + 100000)) && nap devices mem
+	_result=$?
+	wait $_pid
+	return $_result
+}
+
 check "N62 traffic" nic_up "$nic" 0
 check "N62 sleep while up" nap devices mem
 check "N62 traffic after that" wait_for 20 reaches "$NET_HOST"
-check "N62 sleep while up under traffic" sh -c "
-	ping -q -f -w 8 -s 3000 $NET_HOST >/dev/null & pid=\$!
-	sleep 1; echo devices >/sys/power/pm_test; echo mem >/sys/power/state; rc=\$?; wait \$pid; exit \$rc"
+check "N62 sleep while up under traffic" nap_under_traffic
 check "N62 a file arrives after that" upload 4
 ip link set "$nic" down
 check "N62 sleep while down" nap devices mem
