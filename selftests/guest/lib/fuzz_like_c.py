@@ -7,8 +7,10 @@ usage: PYTHONPATH=YNL fuzz_like_c.py C-INTERFACE RUST-INTERFACE ALLOWED SEEDS CO
 YNL is a directory with the kernel's library for netlink (pyynl), and in "specs" the specifications that it reads.
 
 Compares of each request whether it fails, how, with which message, and the answer, and after some requests what can be
-asked of the interfaces. ALLOWED has the differences that docs/drop-in.md lists, one in a line: operation (a glob),
-difference (a regular expression), reason. Prints TAP, with a test for each of the SEEDS.
+asked of the interfaces. An answer that pyynl cannot read is the same for both and shows nothing: so all of the state
+must be readable, and something of at least half of the operations. ALLOWED has the differences that docs/drop-in.md
+lists, one in a line: operation (a glob), difference (a regular expression), reason. Prints TAP, with a test for each of
+the SEEDS.
 """
 
 import errno
@@ -18,6 +20,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pyynl
@@ -160,28 +163,52 @@ class Traffic:
             child.wait()
 
 
+def outcome(result: dict) -> str:
+    """Returns what came of a request: done, error or unreadable."""
+    return next((kind for kind in ("error", "unreadable") if kind in result), "done")
+
+
+def unseen(outcomes: dict) -> list:
+    """Returns, as lines, that most operations showed nothing. `outcomes` has operation -> Counter of outcomes."""
+    total = sum(outcomes.values(), Counter())
+    print(f"# requests: {', '.join(f'{kind} {total[kind]}' for kind in ('done', 'error', 'unreadable'))}", flush=True)
+    blind = sorted(op for op, counts in outcomes.items() if not counts["done"] + counts["error"])
+    if blind:
+        print(f"# never readable: {' '.join(blind)}", flush=True)
+    return [f"{len(blind)} of {len(outcomes)} operations were never readable"] if 2 * len(blind) > len(outcomes) else []
+
+
+def unreadable_state(states: list) -> list:
+    """Returns, as lines, which questions about the state of the interfaces have no readable answer."""
+    return [f"state {op}: {result['unreadable']}" for state in states for op, result in state.items()
+            if outcome(result) == "unreadable"]
+
+
 def compare(seed: int, count: int, nics: list, requests: Requests, allowed: Allowed) -> list:
     """Sends requests to both interfaces, and returns the differences, as lines."""
-    found, results = [], {}
+    found, results, outcomes = [], {}, {}
     before = {}
     for number in range(count):
         family, op, values = requests.next()
         shown = f"seed {seed} request {number}: {op} {json.dumps(values, default=_packed)}"
         Path("/dev/kmsg").write_text(f"fuzz: {shown}"[:900] + "\n")
         c, rust = (nic.ask(family, op, values) for nic in nics)
-        results.setdefault(op, set()).add(c.get("error", "done"))
+        results.setdefault(op, set()).add(c.get("error", outcome(c)))
+        outcomes.setdefault(op, Counter()).update(outcome(result) for result in (c, rust))
         text = f"C {json.dumps(c)} Rust {json.dumps(rust)}"
         if c != rust and not allowed.has(op, text):
             found.append(f"{shown}: {text}")
         if number % _EVERY == _EVERY - 1:
-            for what, (one, other) in _different(*(nic.state() for nic in nics)).items():
+            states = [nic.state() for nic in nics]
+            found += [f"seed {seed} after request {number}: {line}" for line in unreadable_state(states)]
+            for what, (one, other) in _different(*states).items():
                 text = f"C {json.dumps(one)} Rust {json.dumps(other)}"
                 if before.get(what) != text and not allowed.has(f"state {what}", text):
                     found.append(f"seed {seed} after request {number}: {what} {text}")
                 before[what] = text
     for op, what in sorted(results.items()):
         print(f"# {op}: {' '.join(sorted(what))}", flush=True)
-    return found
+    return found + unseen(outcomes)
 
 
 def _different(one: dict, other: dict) -> dict:
