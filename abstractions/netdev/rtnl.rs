@@ -207,8 +207,8 @@ impl<T: Operations> Device<T> {
         if !unsafe { bindings::rust_netdev_lock_own(self.as_raw()) } {
             return f(rtnl);
         }
-        // SAFETY: The lock was taken just now, so there is no other evidence of it. `rtnl` is not in
-        // use while `f` runs.
+        // SAFETY: The lock was taken just now, so there is no other evidence of it. `rtnl` is not
+        // in use while `f` runs.
         let result = f(&mut unsafe { Rtnl::new(self.as_raw()) });
         // SAFETY: It was locked above.
         unsafe { bindings::rust_netdev_unlock(self.as_raw()) };

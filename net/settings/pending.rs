@@ -139,7 +139,7 @@ impl PendingSettings {
             // Also if the command was not sent: a new VLAN is the first of the list.
             self.restart_vlans();
         }
-        // Who records the first setting schedules the attempt.
+        // The thread that records the first setting schedules the attempt.
         if self.add(setting) == Settings::NONE {
             self.schedule_retry(dev);
         }
