@@ -315,6 +315,7 @@ mod suite {
         let features = [F_MRG_RXBUF, RING_RESET, F_NOTF_COAL, F_VQ_NOTF_COAL];
         let card = NetFixture::with_pairs(2, &features)?;
         let nic = card.up()?;
+        nic.set_pairs(2)?;
         let rings = Rings {
             rx: 16,
             tx: 64,
@@ -381,6 +382,7 @@ mod suite {
     fn beside_others() -> Result {
         let card = two_pairs()?;
         let nic = card.up()?;
+        nic.set_pairs(2)?;
         let other = nic.clone();
         let task = Task::new(move || {
             for i in 0..60 {
