@@ -129,7 +129,8 @@ impl Rtnl {
     ///
     /// As the type invariants of [`DevLock`] say.
     const unsafe fn new(dev: *mut bindings::net_device) -> Self {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, this thread holds the RTNL, and the lock of `dev`
+        // unless that is null, and no other evidence of them is in use.
         // INVARIANT: `has_rtnl` is set.
         Self(unsafe { DevLock::new(dev, true) })
     }

@@ -131,6 +131,28 @@ impl<T: Operations> Vtable<T> {
         ..unsafe { core::mem::zeroed() }
     };
 
+    /// Returns the device of a callback, the evidence of its lock, and the place for memory.
+    ///
+    /// # Safety
+    ///
+    /// `raw` is a device of `T`, and `place` suits [`Place::of`]. Until the results are dropped,
+    /// this thread holds the lock that protects the queues of the device, and no other evidence of
+    /// it is in use.
+    unsafe fn of_callback<'a>(
+        raw: *mut bindings::net_device,
+        place: *mut c_void,
+    ) -> (&'a Device<T>, DevLock<[(); 0]>, &'a mut Place) {
+        // SAFETY: By the safety requirements, the device is one of `T` and its lock is held, and
+        // the place is one of the core.
+        unsafe {
+            (
+                device_of::<T>(raw),
+                DevLock::assume_held(raw),
+                Place::of(place),
+            )
+        }
+    }
+
     extern "C" fn queue_mem_alloc(
         raw: *mut bindings::net_device,
         _config: *mut bindings::netdev_queue_config,
@@ -138,22 +160,16 @@ impl<T: Operations> Vtable<T> {
         index: c_int,
     ) -> c_int {
         // SAFETY: `raw` is one of `T` (see the type), whose lock the core holds. `place` is the
-        // core's, and zeroed.
-        let (dev, lock, place) = unsafe {
-            (
-                device_of::<T>(raw),
-                &mut DevLock::assume_held(raw),
-                Place::of(place),
-            )
-        };
+        // core's, and was zeroed before this module wrote it.
+        let (dev, mut lock, place) = unsafe { Self::of_callback(raw, place) };
         from_result(|| {
             // SAFETY: The device is valid, and its lock is held.
             if unsafe { bindings::netif_rxq_has_unreadable_mp(raw, u32::try_from(index)?) } {
                 return Err(EOPNOTSUPP);
             }
             let index = usize::try_from(index)?;
-            T::may_restart_rx(dev, index, lock)?;
-            place.put(dev.another_memory(index, lock)?);
+            T::may_restart_rx(dev, index, &mut lock)?;
+            place.put(dev.another_memory(index, &mut lock)?);
             Ok(0)
         })
     }
@@ -170,18 +186,12 @@ impl<T: Operations> Vtable<T> {
         index: c_int,
     ) -> c_int {
         // SAFETY: `raw` is one of `T` (see the type), whose lock the core holds. `place` is the
-        // core's, and zeroed.
-        let (dev, lock, place) = unsafe {
-            (
-                device_of::<T>(raw),
-                &mut DevLock::assume_held(raw),
-                Place::of(place),
-            )
-        };
+        // core's, and was zeroed before this module wrote it.
+        let (dev, mut lock, place) = unsafe { Self::of_callback(raw, place) };
         from_result(|| {
             let index = usize::try_from(index)?;
-            T::stop_rx(dev, index, lock)?;
-            let (_, memory) = dev.stopped_memory(index, lock)?;
+            T::stop_rx(dev, index, &mut lock)?;
+            let (_, memory) = dev.stopped_memory(index, &mut lock)?;
             let memory = replace(memory, Memory::NONE);
             // SAFETY: `stopped_memory` has checked that the instance is disabled.
             unsafe { memory.forget_napi() };
@@ -198,21 +208,15 @@ impl<T: Operations> Vtable<T> {
     ) -> c_int {
         // SAFETY: `raw` is one of `T` (see the type), whose lock the core holds. `place` is the
         // core's, and was zeroed before this module wrote it.
-        let (dev, lock, place) = unsafe {
-            (
-                device_of::<T>(raw),
-                &mut DevLock::assume_held(raw),
-                Place::of(place),
-            )
-        };
+        let (dev, mut lock, place) = unsafe { Self::of_callback(raw, place) };
         from_result(|| {
             let index = usize::try_from(index)?;
-            let (slot, to) = dev.stopped_memory(index, lock)?;
+            let (slot, to) = dev.stopped_memory(index, &mut lock)?;
             *to = place.take().ok_or(EINVAL)?;
             // SAFETY: No instance belongs to the pools (type invariant of `Place`). That of the
             // slot is disabled, and outlives its memory.
             unsafe { to.set_napi(slot.napi()) };
-            T::start_rx(dev, index, lock);
+            T::start_rx(dev, index, &mut lock);
             Ok(0)
         })
     }
