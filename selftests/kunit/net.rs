@@ -277,6 +277,16 @@ impl NetFixture {
         Self::new(Config::default(), &all, queues)
     }
 
+    /// Plugs a card with one pair of queues and these features besides its address. Memory is
+    /// mapped for the card if `mapped` says so.
+    fn maybe_mapped(mapped: bool, features: &[u32]) -> Result<Self> {
+        if mapped {
+            Self::mapped(Addresses::Marked, features)
+        } else {
+            Self::with(features)
+        }
+    }
+
     /// Plugs a legacy card without merged buffers, and with a control queue if the features have
     /// one. Returns none if the driver does not support legacy devices.
     fn legacy(features: &[u32]) -> Result<Option<Self>> {

@@ -3,6 +3,7 @@
 //! Cards of the hostile catalogue (`docs/hostile.md`) whose rings change their sizes.
 
 use super::*;
+use virtio_fake::Faults;
 
 /// The message about a restart after the reset of a queue failed.
 const ANEW: &CStr = c"a queue is broken: started anew";
@@ -60,6 +61,25 @@ fn of_size(size: u32) -> Result<NetFixture> {
     Ok(NetFixture::around(fake_nic, fake, plug))
 }
 
+/// Has `fault` happen after a reset of the device with rings that were resized. Checks that the
+/// device is started anew with the first sizes, and that so many resets of queues have failed.
+fn fails_after_reset(fault: impl FnOnce(&mut Faults), failed: u32) -> Result {
+    let fixture = with_pairs(2)?;
+    let nic = fixture.up()?;
+    nic.set_rings(rings(32, 32))?;
+    messages::logged(ANEW);
+    let mut resets = 0;
+    fixture.reset_with(|| {
+        resets = fixture.fake.resets();
+        fixture.fake.fault(fault);
+        Ok(())
+    })?;
+    is_started_anew(&fixture, &nic, resets, 0)?;
+    check_eq!(fixture.fake.failed_queue_resets(), failed);
+    drop(nic);
+    fixture.remove(DEADLINE_MS, drop)
+}
+
 #[kunit_tests(rust_virtio_hostile_net_resize)]
 mod suite {
     use super::*;
@@ -105,20 +125,7 @@ mod suite {
     /// one of them only, the rings keep the sizes that they have, and the device works.
     #[test]
     fn h051_sizes_are_not_restored() -> Result {
-        let fixture = with_pairs(2)?;
-        let nic = fixture.up()?;
-        nic.set_rings(rings(32, 32))?;
-        messages::logged(ANEW);
-        let mut resets = 0;
-        fixture.reset_with(|| {
-            resets = fixture.fake.resets();
-            fixture.fake.fault(|f| f.queue_reset_fails = true);
-            Ok(())
-        })?;
-        is_started_anew(&fixture, &nic, resets, 0)?;
-        check_eq!(fixture.fake.failed_queue_resets(), 1);
-        drop(nic);
-        fixture.remove(DEADLINE_MS, drop)
+        fails_after_reset(|f| f.queue_reset_fails = true, 1)
     }
 
     /// H051: after a reset of the device, which is there, the register for the reset of a queue
@@ -126,21 +133,8 @@ mod suite {
     /// works after another restart.
     #[test]
     fn h051_reads_as_ones() -> Result {
-        let fixture = with_pairs(2)?;
-        let nic = fixture.up()?;
-        nic.set_rings(rings(32, 32))?;
-        messages::logged(ANEW);
-        let mut resets = 0;
-        fixture.reset_with(|| {
-            resets = fixture.fake.resets();
-            fixture.fake.fault(|f| f.queue_reset_ones = true);
-            Ok(())
-        })?;
-        is_started_anew(&fixture, &nic, resets, 0)?;
         // No ring was tried again in the restart.
-        check_eq!(fixture.fake.failed_queue_resets(), 4);
-        drop(nic);
-        fixture.remove(DEADLINE_MS, drop)
+        fails_after_reset(|f| f.queue_reset_ones = true, 4)
     }
 
     /// H051: the reset of each queue takes long, but ends. The driver does not hold the RTNL for

@@ -27,7 +27,6 @@ use kernel::prelude::*;
 use virtio_fake::{
     wait,
     Action,
-    Addresses,
     Capture,
     Coalesce,
     Nic,
@@ -347,11 +346,7 @@ mod suite {
                 let mut all = KVec::new();
                 all.push(RING_RESET, GFP_KERNEL)?;
                 all.extend_from_slice(mode, GFP_KERNEL)?;
-                let card = if mapped {
-                    NetFixture::mapped(Addresses::Marked, &all)?
-                } else {
-                    NetFixture::with(&all)?
-                };
+                let card = NetFixture::maybe_mapped(mapped, &all)?;
                 let nic = card.up()?;
                 let prog = XdpTest::new(XdpActions::new(XdpVerdict::Pass))?;
                 nic.set_xdp(Some(&prog)).map_err(|(e, _)| e)?;

@@ -206,11 +206,7 @@ mod suite {
                     ..XdpActions::new(Pass)
                 };
                 let prog = XdpTest::new(actions)?;
-                let fixture = if mapped {
-                    NetFixture::mapped(Addresses::Marked, &[F_MRG_RXBUF])?
-                } else {
-                    NetFixture::with(&[F_MRG_RXBUF])?
-                };
+                let fixture = NetFixture::maybe_mapped(mapped, &[F_MRG_RXBUF])?;
                 let nic = fixture.up()?;
                 let capture = nic.capture(ETHER_TYPE)?;
                 set(&nic, Some(&prog))?;
@@ -243,11 +239,7 @@ mod suite {
                 ..XdpActions::new(Pass)
             };
             let prog = XdpTest::new(actions)?;
-            let fixture = if mapped {
-                NetFixture::mapped(Addresses::Marked, &[F_MRG_RXBUF])?
-            } else {
-                NetFixture::with(&[F_MRG_RXBUF])?
-            };
+            let fixture = NetFixture::maybe_mapped(mapped, &[F_MRG_RXBUF])?;
             let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             // Buffers become as long as they can, because packets are.
