@@ -116,23 +116,24 @@ has_no_peer() {
 	! has_peer "$1"
 }
 
-# port_to_host DEVICE PORT FILE: sends a file to the host through a port, where the host listens.
-port_to_host() {
+# port_to_host DEVICE PORT FILE: sends a file to the host through a port, where the host listens. In a shell of its own,
+# with which the port is closed, whatever fails.
+port_to_host() (
 	# QEMU looks whether the last connection has ended only while the port is open.
-	exec 7<>"$1" || return 1
-	wait_for 20 has_no_peer "$2" || return 1
+	exec 7<>"$1" || exit 1
+	wait_for 20 has_no_peer "$2" || exit 1
 	host sh 'rm -f port.bin'
-	_reader=$(host bg "exec socat -u TCP:127.0.0.1:$2 OPEN:port.bin,creat,trunc") || return 1
+	_reader=$(host bg "exec socat -u TCP:127.0.0.1:$2 OPEN:port.bin,creat,trunc") || exit 1
 	# What is written while nobody is there is thrown away.
-	wait_for 20 has_peer "$2" || return 1
+	wait_for 20 has_peer "$2" || exit 1
 	_want=$(sha256sum <"$3")
-	within 60 dd if="$3" bs=64k 2>/dev/null >&7 || return 1
+	within 60 dd if="$3" bs=64k 2>/dev/null >&7 || exit 1
 	exec 7>&-
 	wait_for 20 host sh "[ \"\$(sha256sum <port.bin)\" = '$_want' ]"
 	_status=$?
 	host sh "kill $_reader"
-	return $_status
-}
+	exit $_status
+)
 
 # port_from_host DEVICE PORT BYTES: has the host send random bytes through a port.
 port_from_host() {
